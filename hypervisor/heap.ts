@@ -1,0 +1,50 @@
+/**
+ * One ArrayBuffer a machine: CPU state, the software TLB and machine memory side by side, so that generated
+ * code reaches all of them through the same typed arrays (and could be printed as asm.js).
+ *
+ *   0x0000000  CPU state (see cpu-state.ts)
+ *   0x0100000  six TLB tables of 2^20 words: {supervisor, user} x {read, write, execute}
+ *   0x2000000  machine memory, frame 0 first
+ *
+ * A TLB word is 0 (absent) or (heap address of the page - linear address of the page) | 1. With `s` the word and
+ * `a` a linear address, `(a ^ s) & 3` is 1 exactly when the entry is present and `a` is 4-byte aligned, and then
+ * `i32[(a + s) >>> 2]` is the operand: the 1 falls out in the shift.
+ */
+export const STATE_BASE = 0;
+export const TLB_BASE = 0x0100000;
+export const RAM_BASE = 0x2000000;
+export const PAGE_SIZE = 4096;
+
+/** Word indices (into `i32`) of the six tables; add a linear page number. */
+export const TLB_PAGES = 1 << 20;
+export const TLB_SUPERVISOR_READ = TLB_BASE >> 2;
+export const TLB_SUPERVISOR_WRITE = TLB_SUPERVISOR_READ + TLB_PAGES;
+export const TLB_SUPERVISOR_EXEC = TLB_SUPERVISOR_WRITE + TLB_PAGES;
+export const TLB_USER_READ = TLB_SUPERVISOR_EXEC + TLB_PAGES;
+export const TLB_USER_WRITE = TLB_USER_READ + TLB_PAGES;
+export const TLB_USER_EXEC = TLB_USER_WRITE + TLB_PAGES;
+
+export interface Heap {
+  readonly buffer: ArrayBuffer;
+  readonly i32: Int32Array;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly f64: Float64Array;
+  readonly view: DataView;
+  /** Bytes of machine memory behind RAM_BASE, a multiple of PAGE_SIZE. */
+  readonly memoryBytes: number;
+}
+
+/** Makes the heap of a machine with `memoryBytes` bytes of machine memory (a multiple of PAGE_SIZE, under 2 GiB - 32 MiB). */
+export function createHeap(memoryBytes: number): Heap {
+  const buffer = new ArrayBuffer(RAM_BASE + memoryBytes);
+  return {
+    buffer,
+    i32: new Int32Array(buffer),
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    f64: new Float64Array(buffer, 0, RAM_BASE >> 3),
+    view: new DataView(buffer),
+    memoryBytes,
+  };
+}

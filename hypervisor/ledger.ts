@@ -1,0 +1,116 @@
+/**
+ * The ledger is the clock: it counts every event of a run, and a cost profile turns the counts into cycles.
+ * Cycles are the TSC and drive every timer, so a run's results depend on nothing of the host.
+ */
+export interface CostProfile {
+  readonly schema: "trivisor/profile@1";
+  readonly name: string;
+  readonly title: string;
+  /** Clock of the modelled processor in Hz. */
+  readonly hz: number;
+  /** Cycles of an instruction that no event makes dearer. */
+  readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string };
+  /** Entries of the modelled TLBs; the replacement is first in, first out. */
+  readonly tlb: { readonly data: number; readonly instruction: number; readonly source: string };
+  /** Event name, or a family `vmexit.*`, to cycles added each time. The exact name wins over the family. */
+  readonly costs: Readonly<Record<string, { readonly cycles: number; readonly source: string; readonly calibrated?: string }>>;
+}
+
+export type EventListener = (name: string, n: number) => void;
+
+export class Ledger {
+  readonly profile: CostProfile;
+  private readonly names: string[] = [];
+  private readonly ids = new Map<string, number>();
+  private readonly costs: number[] = [];
+  private counts = new Float64Array(64);
+  /** Cycles beyond cyclesPerInstruction x instructions. */
+  extraCycles = 0;
+  /** Instructions of slices that have ended; the engine adds those of the running slice. */
+  settledInstructions = 0;
+  private running: () => number = () => 0;
+  private readonly listeners: EventListener[] = [];
+
+  constructor(profile: CostProfile) {
+    this.profile = profile;
+  }
+
+  /** The number of an event, made on first use; names are dotted, the family first (`vmexit.hlt`). */
+  id(name: string): number {
+    let id = this.ids.get(name);
+    if (id === undefined) {
+      id = this.names.length;
+      this.names.push(name);
+      this.ids.set(name, id);
+      this.costs.push(this.costOf(name));
+      if (id >= this.counts.length) {
+        const wider = new Float64Array(this.counts.length * 2);
+        wider.set(this.counts);
+        this.counts = wider;
+      }
+    }
+    return id;
+  }
+
+  private costOf(name: string): number {
+    const exact = this.profile.costs[name];
+    if (exact) return exact.cycles;
+    for (let dot = name.lastIndexOf("."); dot > 0; dot = name.lastIndexOf(".", dot - 1)) {
+      const family = this.profile.costs[name.slice(0, dot) + ".*"];
+      if (family) return family.cycles;
+    }
+    return 0;
+  }
+
+  /** Counts `n` events of number `id` and charges their cycles. */
+  count(id: number, n = 1): void {
+    this.counts[id]! += n;
+    this.extraCycles += this.costs[id]! * n;
+    if (this.listeners.length !== 0) for (const listener of this.listeners) listener(this.names[id]!, n);
+  }
+
+  /** As `count`, by name; for events that are not hot. */
+  event(name: string, n = 1): void {
+    this.count(this.id(name), n);
+  }
+
+  /** Time passes without an event: the processor halts until `cycles` have gone by. */
+  idle(cycles: number): void {
+    this.extraCycles += cycles;
+  }
+
+  /** Tells where the running slice's instruction count is to be had. */
+  bindRunning(running: () => number): void {
+    this.running = running;
+  }
+
+  /** Calls `listener` at every event from now on; returns the function that ends it. */
+  listen(listener: EventListener): () => void {
+    this.listeners.push(listener);
+    return () => { this.listeners.splice(this.listeners.indexOf(listener), 1); };
+  }
+
+  get instructions(): number {
+    return this.settledInstructions + this.running();
+  }
+
+  /** Cycles since the machine was switched on: the TSC. */
+  get cycles(): number {
+    return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles;
+  }
+
+  countOf(name: string): number {
+    const id = this.ids.get(name);
+    return id === undefined ? 0 : this.counts[id]!;
+  }
+
+  /** All events seen, by name, in alphabetical order. */
+  events(): Record<string, number> {
+    const seen: Record<string, number> = {};
+    for (const name of [...this.names].sort()) {
+      const n = this.counts[this.ids.get(name)!]!;
+      if (n !== 0) seen[name] = n;
+    }
+    return seen;
+  }
+}
