@@ -1,0 +1,1 @@
+void ide_interrupt(void);

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Builds both images from source: guest/images/guest-bare.elf and guest-xen.elf. The same source and compiler give the same bytes.
+set -eu
+cd "$(dirname "$0")"
+out=${1:-images}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+flags="-m32 -O2 -march=i686 -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables
+	-fno-tree-loop-distribute-patterns -fcf-protection=none -fno-strict-aliasing -fno-common -mno-sse -mno-mmx -mno-80387
+	-fomit-frame-pointer -Wall -Wno-unused-parameter -g0 -ffile-prefix-map=$PWD=. -nostdlib"
+link="-m elf_i386 -nostdlib --build-id=none -z noexecstack --no-warn-rwx-segments -n"
+
+compile() { # OBJECT SOURCE FLAG...
+	object=$1; source=$2; shift 2
+	gcc $flags "$@" -c "$source" -o "$object"
+}
+
+for source in user/libc.c user/start.S lib/lib.c; do
+	compile "$work/user-$(basename "$source").o" "$source"
+done
+for program in init true cc ld; do
+	compile "$work/$program.o" "user/$program.c"
+	ld $link -s -T user/user.ld "$work/$program.o" "$work"/user-*.o -o "$work/$program"
+done
+
+for port in bare xen; do
+	[ -e arch/$port/link.ld ] || continue
+	objects=
+	for source in arch/$port/*.[cS] kernel/*.[cS] lib/lib.c; do
+		object=$work/$port-$(basename "$source").o
+		compile "$object" "$source" -Iarch/$port -Ikernel -Wa,-I"$work"
+		objects="$objects $object"
+	done
+	ld $link -s -T arch/$port/link.ld $objects -o "$out/guest-$port.elf"
+done
+ls -l "$out"

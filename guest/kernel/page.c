@@ -1,0 +1,184 @@
+/* Frames and page tables. Every entry is written through the port's set_pte and set_l2, so that
+ * a port may queue them; pt_commit ends a batch. */
+#include "kernel.h"
+
+static u32 *next_free;                        /* per frame: the next free one */
+static u16 *refs;
+static u32 free_head, free_count;
+struct mm kernel_mm, *loaded_mm = &kernel_mm;
+
+void frames_init(u32 first, u32 end)
+{
+	u32 tables = (end * (sizeof *next_free + sizeof *refs) + PAGE - 1) / PAGE;
+	if (first + tables + 64 > end) panic("not enough memory: %u KB", end * 4);
+	next_free = va_of(first);
+	refs = (u16 *)(next_free + end);
+	memset(refs, 0, end * sizeof *refs);
+	for (u32 pfn = end; pfn-- > first + tables; free_count++) {
+		next_free[pfn] = free_head;
+		free_head = pfn;
+	}
+}
+
+u32 frame_alloc(void)
+{
+	irq_t flags = irq_save();
+	u32 pfn = free_head;
+	if (pfn) {
+		free_head = next_free[pfn];
+		free_count--;
+		refs[pfn] = 1;
+	}
+	irq_restore(flags);
+	return pfn;
+}
+
+u32 frame_alloc_zero(void)
+{
+	u32 pfn = frame_alloc();
+	if (pfn) memset(va_of(pfn), 0, PAGE);
+	return pfn;
+}
+
+void frame_drop(u32 pfn)
+{
+	irq_t flags = irq_save();
+	assert(refs[pfn]);
+	if (!--refs[pfn]) {
+		next_free[pfn] = free_head;
+		free_head = pfn;
+		free_count++;
+	}
+	irq_restore(flags);
+}
+
+void frame_hold(u32 pfn) { refs[pfn]++; }
+u32 frame_refs(u32 pfn) { return refs[pfn]; }
+u32 frames_free(void) { return free_count; }
+
+void *page_alloc(void)
+{
+	u32 pfn = frame_alloc_zero();
+	if (!pfn) panic("out of memory in the kernel");
+	return va_of(pfn);
+}
+
+static pte_t *l2_entry(struct mm *mm, u32 va)
+{
+#ifdef PAE
+	return &mm->l2[va >> 30][(va >> L2_SHIFT) & (PTRS - 1)];
+#else
+	return &mm->root[va >> L2_SHIFT];
+#endif
+}
+
+pte_t *pt_lookup(struct mm *mm, u32 va)
+{
+	pte_t *e = l2_entry(mm, va);
+	if (!(*e & P_PRESENT)) return NULL;
+	return (pte_t *)va_of(pte_pfn(*e)) + ((va >> 12) & (PTRS - 1));
+}
+
+pte_t *pt_make(struct mm *mm, u32 va)
+{
+	pte_t *e = l2_entry(mm, va);
+	if (!(*e & P_PRESENT)) {
+		u32 pfn = frame_alloc_zero();
+		if (!pfn) return NULL;
+		if (mm->live) pt_page_protect(pfn);
+		set_l2(mm, e, mk_pte(pfn, P_PRESENT | P_WRITE | P_USER | P_ACCESSED));
+		pt_commit();
+	}
+	return (pte_t *)va_of(pte_pfn(*e)) + ((va >> 12) & (PTRS - 1));
+}
+
+/* A new address space: the kernel's half copied, the user half empty. */
+struct mm *mm_new(void)
+{
+	static struct mm pool[NPROC + 2];
+	struct mm *mm = pool;
+	while (mm->root)
+		if (++mm == pool + countof(pool)) return NULL;
+	if (frames_free() < 8) return NULL;
+	mm->live = 0;
+	mm->count = 0;
+	mm->root = page_alloc();
+#ifdef PAE
+	for (u32 i = 0; i < 4; i++) {
+		mm->l2[i] = page_alloc();
+		mm->root[i] = mk_pte(pfn_of(mm->l2[i]), P_PRESENT);   /* an L3 entry has no other permissions */
+	}
+	memcpy(mm->l2[3], kernel_mm.l2[3], KERNEL_L2_ENTRIES * sizeof(pte_t));
+#else
+	mm->l2[0] = mm->root;
+	memcpy(mm->root + 768, kernel_mm.root + 768, 256 * sizeof(pte_t));
+#endif
+	return mm;
+}
+
+/* Calls back for every L1 table of the user half. */
+static int each_l1(struct mm *mm, int (*f)(struct mm *, u32 va, pte_t *l1, void *), void *arg)
+{
+	for (u32 va = 0; va < USER_TOP; va += 1u << L2_SHIFT) {
+		pte_t e = *l2_entry(mm, va);
+		if (!(e & P_PRESENT)) continue;
+		int err = f(mm, va, va_of(pte_pfn(e)), arg);
+		if (err) return err;
+	}
+	return 0;
+}
+
+static int release_l1(struct mm *mm, u32 va, pte_t *l1, void *arg)
+{
+	for (u32 i = 0; i < PTRS; i++)
+		if (l1[i] & P_PRESENT) frame_drop(pte_pfn(l1[i]));
+	if (mm->live) pt_page_unprotect(pfn_of(l1));
+	frame_drop(pfn_of(l1));
+	return 0;
+}
+
+void mm_free(struct mm *mm)
+{
+	assert(mm != loaded_mm);
+	if (mm->live) mm_retire(mm);
+	each_l1(mm, release_l1, NULL);
+	for (u32 i = 0; i < L2_PAGES; i++) {
+		if (mm->live) pt_page_unprotect(pfn_of(mm->l2[i]));
+		frame_drop(pfn_of(mm->l2[i]));
+	}
+#ifdef PAE
+	if (mm->live) pt_page_unprotect(pfn_of(mm->root));
+	frame_drop(pfn_of(mm->root));
+#endif
+	pt_commit();
+	mm->root = NULL;
+}
+
+static int fork_l1(struct mm *parent, u32 va, pte_t *l1, void *arg)
+{
+	struct mm *child = arg;
+	pte_t *to = pt_make(child, va);
+	if (!to) return -ENOMEM;
+	for (u32 i = 0; i < PTRS; i++) {
+		pte_t e = l1[i];
+		if (!(e & P_PRESENT)) continue;
+		if (e & P_WRITE) {                    /* every mapping is private: write-protect both sides */
+			e &= ~(pte_t)P_WRITE;
+			set_pte(parent, &l1[i], e);
+		}
+		frame_hold(pte_pfn(e));
+		to[i] = e;                            /* the child is not live yet: no queue */
+	}
+	return 0;
+}
+
+int mm_fork(struct mm *child, struct mm *parent)
+{
+	int err = each_l1(parent, fork_l1, child);
+	pt_commit();
+	tlb_flush();
+	child->count = parent->count;
+	memcpy(child->vma, parent->vma, parent->count * sizeof(struct vma));
+	if (!err) mm_activate(child);
+	return err;
+}

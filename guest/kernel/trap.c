@@ -1,0 +1,146 @@
+/* Exceptions and system calls, after the port's entry code has stacked the registers. */
+#include "kernel.h"
+
+static void dump(struct regs *r)
+{
+	printf("eip %08x cs %x eflags %08x esp %08x  eax %08x ebx %08x ecx %08x edx %08x  esi %08x edi %08x ebp %08x  error %x\n",
+		r->eip, r->cs & 0xFFFF, r->eflags, from_user(r) ? r->esp : (u32)&r->esp, r->eax, r->ebx, r->ecx, r->edx,
+		r->esi, r->edi, r->ebp, r->err);
+}
+
+void trap(struct regs *r)
+{
+	static const u8 signal_of[20] = { [0] = SIGFPE, [1] = SIGTRAP, [3] = SIGTRAP, [6] = SIGILL };
+	u32 va = r->trap == 14 ? arch_fault_address() : 0;   /* before anything can fault again */
+	if (r->eflags & 0x200) irq_enable();
+	if (r->trap == 14) {
+		int write = (r->err & 2) != 0;
+		if (va < USER_TOP && current->mm && !vm_fault(current->mm, va, write)) return;
+		if (!from_user(r)) {
+			dump(r);
+			panic("page fault in the kernel at %08x", va);
+		}
+		force_signal(SIGSEGV);
+		return;
+	}
+	if (!from_user(r)) {
+		if (arch_fixup(r)) return;
+		dump(r);
+		panic("exception %u in the kernel", r->trap);
+	}
+	force_signal(r->trap < 20 && signal_of[r->trap] ? signal_of[r->trap] : SIGSEGV);
+}
+
+static int sys_exec(struct regs *r)
+{
+	char name[32], *args, *argv[16], **user = (char **)r->ecx;
+	int argc = 0, at = 0, n;
+	if ((n = user_string((char *)r->ebx, name, sizeof name)) < 0) return n;
+	u32 pfn = frame_alloc();
+	if (!pfn) return -ENOMEM;
+	args = va_of(pfn);
+	for (;; argc++) {
+		if (!user_ok(user + argc, 4, 0)) { n = -EFAULT; break; }
+		if (!user[argc]) { n = 0; break; }
+		if (argc == 15) { n = -E2BIG; break; }
+		argv[argc] = args + at;
+		if ((n = user_string(user[argc], args + at, PAGE - at)) < 0) break;
+		at += n + 1;
+	}
+	if (!n) n = do_exec(name, argv, argc, r);
+	frame_drop(pfn);
+	return n;
+}
+
+static int sys_mmap(u32 len, u32 prot, int fd, u32 offset)
+{
+	struct vma v = { .prot = prot & 7, .offset = offset };
+	if (!len || len > USER_TOP) return -EINVAL;
+	len = (len + PAGE - 1) & ~(PAGE - 1);
+	if (fd >= 0) {
+		int ino = file_ino(fd);
+		if (ino < 0) return ino;
+		if (offset & (PAGE - 1)) return -EINVAL;
+		v.ino = ino;
+	}
+	v.start = vm_hole(current->mm, len);
+	v.end = v.start + len;
+	if (!v.start || vm_map(current->mm, &v)) return -ENOMEM;
+	return v.start;
+}
+
+static int range_ok(u32 at, u32 *len)
+{
+	*len = (*len + PAGE - 1) & ~(PAGE - 1);
+	return !(at & (PAGE - 1)) && *len && at + *len > at && at + *len <= USER_TOP;
+}
+
+/* The kernel's own loop over page-table entries: flips a bit the hardware ignores, one commit per pass. */
+static int sys_ptemod(u32 at, u32 pages, u32 passes)
+{
+	struct mm *mm = current->mm;
+	u32 changed = 0;
+	if (!user_ok((void *)at, pages * PAGE, 0) || pages > 1024) return -EFAULT;
+	for (u32 pass = 0; pass < passes; pass++) {
+		for (u32 i = 0; i < pages; i++) {
+			pte_t *e = pt_lookup(mm, at + i * PAGE);
+			if (!e || !(*e & P_PRESENT)) continue;
+			set_pte(mm, e, *e ^ P_SOFT);
+			changed++;
+		}
+		pt_commit();
+	}
+	return changed;
+}
+
+static int dispatch(struct regs *r)
+{
+	u32 a = r->ebx, b = r->ecx, c = r->edx;
+	char name[32];
+	int n, status;
+	switch (r->eax) {
+	case SYS_getpid: return current->pid;
+	case SYS_getppid: return current->parent ? current->parent->pid : 0;
+	case SYS_read: return user_ok((void *)b, c, 1) ? file_read(a, (void *)b, c) : -EFAULT;
+	case SYS_write: return user_ok((void *)b, c, 0) ? file_write(a, (void *)b, c) : -EFAULT;
+	case SYS_fork: return do_fork(r);
+	case SYS_exec: return sys_exec(r);
+	case SYS_exit: do_exit(a & 0xFF);
+	case SYS_wait:
+		if (a && !user_ok((void *)a, 4, 1)) return -EFAULT;
+		n = do_wait(&status);
+		if (n > 0 && a) *(int *)a = status;
+		return n;
+	case SYS_open: case SYS_creat: case SYS_unlink:
+		if ((n = user_string((char *)a, name, sizeof name)) < 0) return n;
+		return r->eax == SYS_unlink ? fs_unlink(name) : file_open(name, r->eax == SYS_creat);
+	case SYS_stat:
+		if ((n = user_string((char *)a, name, sizeof name)) < 0) return n;
+		return user_ok((void *)b, sizeof(struct stat), 1) ? fs_stat(name, (struct stat *)b) : -EFAULT;
+	case SYS_close: return file_close(a);
+	case SYS_pipe: return user_ok((void *)a, 8, 1) ? file_pipe((int *)a) : -EFAULT;
+	case SYS_sync: return cache_sync();
+	case SYS_dropcache: return cache_drop();
+	case SYS_kill: return do_kill(a, b);
+	case SYS_sigaction:
+		if (!a || a >= NSIG || a == SIGKILL) return -EINVAL;
+		current->sig[a] = (struct sigact){ b, c };
+		return 0;
+	case SYS_mmap: return sys_mmap(a, b, c, r->esi);
+	case SYS_munmap: return range_ok(a, &b) ? vm_unmap(current->mm, a, a + b) : -EINVAL;
+	case SYS_mprotect: return range_ok(a, &b) ? vm_protect(current->mm, a, a + b, c & 7) : -EINVAL;
+	case SYS_yield: schedule(); return 0;
+	case SYS_ptemod: return sys_ptemod(a, b, c);
+	case SYS_portin: return arch_portin(a);
+	case SYS_poweroff: arch_poweroff(a);
+	}
+	return -ENOSYS;
+}
+
+void syscall(struct regs *r)
+{
+	if (r->eax == SYS_sigreturn) { sigreturn(r); return; }   /* restores every register, eax too */
+	u32 nr = r->eax;
+	int result = dispatch(r);
+	if (nr != SYS_exec || result) r->eax = result;           /* a new program starts with clean registers */
+}

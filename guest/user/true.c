@@ -1,0 +1,3 @@
+/* The smallest program: what forkexec starts. */
+#include "user.h"
+int main(int argc, char **argv) { return argc; }

@@ -1,0 +1,44 @@
+/* The programs' C library. */
+#ifndef USER_H
+#define USER_H
+#include "../lib/abi.h"
+
+static inline int sys(int nr, u32 a, u32 b, u32 c, u32 d)
+{
+	int r;
+	asm volatile("int $0x80" : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
+	return r;
+}
+#define S0(n) sys(n, 0, 0, 0, 0)
+static inline void exit(int code) { sys(SYS_exit, code, 0, 0, 0); __builtin_unreachable(); }
+static inline int fork(void) { return S0(SYS_fork); }
+static inline int wait(int *status) { return sys(SYS_wait, (u32)status, 0, 0, 0); }
+static inline int exec(const char *name, char **argv) { return sys(SYS_exec, (u32)name, (u32)argv, 0, 0); }
+static inline int getpid(void) { return S0(SYS_getpid); }
+static inline int getppid(void) { return S0(SYS_getppid); }
+static inline int yield(void) { return S0(SYS_yield); }
+static inline int read(int fd, void *b, u32 n) { return sys(SYS_read, fd, (u32)b, n, 0); }
+static inline int write(int fd, const void *b, u32 n) { return sys(SYS_write, fd, (u32)b, n, 0); }
+static inline int open(const char *name) { return sys(SYS_open, (u32)name, 0, 0, 0); }
+static inline int create(const char *name) { return sys(SYS_creat, (u32)name, 0, 0, 0); }
+static inline int unlink(const char *name) { return sys(SYS_unlink, (u32)name, 0, 0, 0); }
+static inline int stat(const char *name, struct stat *s) { return sys(SYS_stat, (u32)name, (u32)s, 0, 0); }
+static inline int close(int fd) { return sys(SYS_close, fd, 0, 0, 0); }
+static inline int pipe(int *fds) { return sys(SYS_pipe, (u32)fds, 0, 0, 0); }
+static inline int kill(int pid, int sig) { return sys(SYS_kill, pid, sig, 0, 0); }
+static inline int sync(void) { return S0(SYS_sync); }
+static inline int dropcache(void) { return S0(SYS_dropcache); }
+static inline void *mmap(u32 len, u32 prot, int fd, u32 offset) { return (void *)sys(SYS_mmap, len, prot, fd, offset); }
+static inline int munmap(void *p, u32 len) { return sys(SYS_munmap, (u32)p, len, 0, 0); }
+static inline int mprotect(void *p, u32 len, u32 prot) { return sys(SYS_mprotect, (u32)p, len, prot, 0); }
+static inline int ptemod(void *p, u32 pages, u32 passes) { return sys(SYS_ptemod, (u32)p, pages, passes, 0); }
+static inline int portin(u32 n) { return sys(SYS_portin, n, 0, 0, 0); }
+static inline void poweroff(u32 code) { sys(SYS_poweroff, code, 0, 0, 0); }
+int signal(int sig, void (*handler)(int, struct regs *));
+void say(const char *fmt, ...);
+
+/* FNV-1a over words: the checksum of everything here. */
+#define HASH_START 0x811C9DC5u
+static inline u32 hash(u32 h, u32 v) { return (h ^ v) * 0x01000193u; }
+int main(int argc, char **argv);
+#endif
