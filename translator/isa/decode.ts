@@ -2,12 +2,12 @@
 
 import type { Decoded, Instruction, Invalid, Operand, Repeat, Width } from './instruction.js';
 import { ROWS } from './opcodes.js';
-import type { Feature, Row, Variant } from './opcodes.js';
+import { TWO_BYTE_ESCAPE } from './opcodes-notation.js';
+import type { Feature, Row, Variant } from './opcodes-notation.js';
 import { Cursor } from './operands.js';
 import { ADDRESS_SIZE, LOCK, NOT_A_PREFIX, OPERAND_SIZE, PREFIX_CLASS, REP, REPNE, SEGMENT } from './prefixes.js';
 
 export const MAX_LENGTH = 15;
-const TWO_BYTE_ESCAPE = 0x0f;
 
 // Prefix variants of an opcode. F3 and F2 come last: either beats 66.
 const NO_PREFIX = 0;

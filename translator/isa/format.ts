@@ -1,6 +1,5 @@
 // Intel-syntax text of an instruction: `add dword ptr [ebx+esi*4+0x10], eax`.
 
-import { DS, ES } from './instruction.js';
 import type { ImmOperand, Instruction, MemOperand, Operand } from './instruction.js';
 
 const REG8 = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'] as const;
@@ -10,7 +9,9 @@ const SIZES: ReadonlyMap<number, string> = new Map([
   [8, 'byte ptr '], [16, 'word ptr '], [32, 'dword ptr '], [48, 'fword ptr '], [64, 'qword ptr '], [80, 'tbyte ptr '], [128, 'xmmword ptr '],
 ]);
 const STRING_SUFFIX: ReadonlyMap<number, string> = new Map([[8, 'b'], [16, 'w'], [32, 'd']]);
-const ADDRESS_SIZED = new Set(['JCXZ']);
+
+/** The row's memory operands are implicit: a string instruction. */
+const isString = (instruction: Instruction): boolean => instruction.row.forms.some((form) => form.read === null);
 
 export function formatRegister(size: 8 | 16 | 32, index: number): string {
   const name = size === 8 ? REG8[index] : REG16[index];
@@ -22,9 +23,9 @@ const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 /** The mnemonic as text, with the width of string instructions and of pairs such as cbw and cwde. */
 export function formatMnemonic(instruction: Instruction): string {
   const { row } = instruction;
-  if (row.forms.some((form) => form.read === null)) return row.text + (STRING_SUFFIX.get(instruction.size) as string);
+  if (isString(instruction)) return row.text + (STRING_SUFFIX.get(instruction.size) as string);
   const [narrow, wide] = row.text.split('|');
-  const width = ADDRESS_SIZED.has(row.mnemonic) ? instruction.addrSize : instruction.opSize;
+  const width = row.mnemonic === 'JCXZ' ? instruction.addrSize : instruction.opSize;
   return (width === 32 ? (wide ?? narrow) : narrow) as string;
 }
 
@@ -67,16 +68,15 @@ function prefixText(instruction: Instruction): string {
   let text = instruction.lock ? 'lock ' : '';
   if (rep === 'repne') text += 'repne ';
   else if (rep === 'rep') text += row.rep === 'repe' ? 'repe ' : 'rep ';
-  // Implicit memory operands have nowhere else to show an override.
-  const implicit = row.forms.some((form) => form.read === null) || row.mnemonic === 'XLAT';
-  if (implicit && seg !== -1 && seg !== DS && seg !== ES) text += `${SREG[seg] as string} `;
+  // An implicit memory operand has nowhere else to show its override.
+  if (seg !== -1 && (isString(instruction) || row.mnemonic === 'XLAT')) text += `${SREG[seg] as string} `;
   return text;
 }
 
 /** The instruction as text; `address` is its offset in the code segment, from which branch targets follow. */
 export function format(instruction: Instruction, address = 0): string {
   const end = address + instruction.length;
-  const operands = instruction.operands.map((operand) => formatOperand(operand, instruction, end));
   const head = prefixText(instruction) + formatMnemonic(instruction);
-  return operands.length === 0 ? head : `${head} ${operands.join(', ')}`;
+  if (instruction.operands.length === 0 || isString(instruction)) return head;
+  return `${head} ${instruction.operands.map((operand) => formatOperand(operand, instruction, end)).join(', ')}`;
 }

@@ -13,6 +13,7 @@
 import { FLAG_BITS } from './instruction.js';
 import { operandForm } from './operands.js';
 import type { OperandForm } from './operands.js';
+import { NOT_A_PREFIX, PREFIX_CLASS } from './prefixes.js';
 
 export const FEATURES = [
   'i386', 'fpu', '486', '586', 'tsc', 'msr', 'cx8', 'p6', 'cmov', 'sep', 'mmx', 'fxsr', 'sse', 'sse2', 'clflush', 'vmx',
@@ -104,6 +105,9 @@ export const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns'
 /** Flags each pair of conditions reads. */
 const CONDITION_FLAGS = ['O', 'C', 'Z', 'CZ', 'S', 'P', 'SO', 'SZO'] as const;
 
+/** The first byte of every two-byte opcode. */
+export const TWO_BYTE_ESCAPE = 0x0f;
+
 const NOTATION = /^(?:(np|66|f3|f2) (?=0f|90))?(0f )?([0-9a-f]{2})(?:-([0-9a-f]{2})|(\+r))?(?:\/([0-7]))?(?: (mem|reg)| ([0-9a-f]{2})(\+i)?)?$/;
 
 export function parsePattern(opcode: string): Pattern {
@@ -111,6 +115,7 @@ export function parsePattern(opcode: string): Pattern {
   if (match === null) throw new Error(`bad opcode ${opcode}`);
   const [, variant, escape, byte, rangeEnd, plusR, digit, mod, exact, plusI] = match;
   const first = parseInt(byte as string, 16);
+  if (escape === undefined && (first === TWO_BYTE_ESCAPE || PREFIX_CLASS[first] !== NOT_A_PREFIX)) throw new Error(`bad opcode ${opcode}`);
   const last = rangeEnd !== undefined ? parseInt(rangeEnd, 16) : plusR !== undefined ? first + 7 : first;
   const low = exact === undefined ? 0 : parseInt(exact, 16);
   const high = exact === undefined ? 0xff : plusI === undefined ? low : low + 7;

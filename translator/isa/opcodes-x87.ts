@@ -46,7 +46,7 @@ export const X87_ROWS: readonly Row[] = [
   fpu('d9 c0+i', 'FLD', 'STi'),
   fpu('d9 c8+i', 'FXCH', 'ST,STi'),
   fpu('d9 d0', 'FNOP'),
-  fpu('d9 d8+i', 'FSTPNCE', 'STi,ST'), // FSTP that an empty register does not stop
+  fpu('d9 d8+i', 'FSTPNCE', 'STi'), // FSTP that an empty register does not stop
   fpu('d9 e0', 'FCHS'),
   fpu('d9 e1', 'FABS'),
   fpu('d9 e4', 'FTST'),
