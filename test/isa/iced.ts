@@ -3,12 +3,15 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Code, CpuidFeature, Decoder, Instruction as IcedInstruction, MemorySizeExt, Mnemonic, OpKind, Register } from 'iced-x86';
+import {
+  Code, CpuidFeature, Decoder, FlowControl, Instruction as IcedInstruction, MemorySizeExt, Mnemonic, OpKind, Register, RflagsBits,
+} from 'iced-x86';
 import { decoderFor } from '../../translator/isa/decode.js';
 import { format, formatMnemonic, formatRegister } from '../../translator/isa/format.js';
+import { FLAG_BITS } from '../../translator/isa/instruction.js';
 import type { Decoded, Instruction, Operand, Width } from '../../translator/isa/instruction.js';
 import { FEATURES, ROWS } from '../../translator/isa/opcodes.js';
-import type { Row } from '../../translator/isa/opcodes.js';
+import type { BlockEnd, Row } from '../../translator/isa/opcodes.js';
 import { Random } from './random.js';
 
 const COUNT = Number(process.env['TRIVISOR_FUZZ'] ?? 150_000);
@@ -252,5 +255,73 @@ for (const codeSize of [16, 32] as const) {
     assert.equal(ROWS.filter((row) => !reached.has(row)).map((row) => row.opcode), []);
   });
 }
+
+// The other columns of the table, one instance of each row, against what iced knows about the instruction.
+
+const RFLAGS: readonly (readonly [number, number])[] = [
+  [RflagsBits.OF, FLAG_BITS.O], [RflagsBits.SF, FLAG_BITS.S], [RflagsBits.ZF, FLAG_BITS.Z], [RflagsBits.AF, FLAG_BITS.A],
+  [RflagsBits.CF, FLAG_BITS.C], [RflagsBits.PF, FLAG_BITS.P], [RflagsBits.DF, FLAG_BITS.D], [RflagsBits.IF, FLAG_BITS.I],
+  [RflagsBits.AC, FLAG_BITS.K],
+];
+const COMPARED_FLAGS = RFLAGS.reduce((mask, [, bit]) => mask | bit, 0);
+const eflags = (rflags: number): number => RFLAGS.reduce((mask, [theirs, ours]) => ((rflags & theirs) === 0 ? mask : mask | ours), 0);
+
+const FLOW: Readonly<Record<BlockEnd, readonly FlowControl[]>> = {
+  branch: [FlowControl.ConditionalBranch],
+  jump: [FlowControl.UnconditionalBranch],
+  call: [FlowControl.Call],
+  indirect: [FlowControl.IndirectBranch, FlowControl.IndirectCall],
+  ret: [FlowControl.Return],
+  far: [
+    FlowControl.Call, FlowControl.IndirectCall, FlowControl.UnconditionalBranch, FlowControl.IndirectBranch, FlowControl.Return, FlowControl.Interrupt,
+  ],
+  system: [FlowControl.Next, FlowControl.Exception, FlowControl.Call],
+};
+
+/** Software interrupts: our row has the delivery's effect on the flags, iced the instruction's alone. */
+const INTERRUPTS = new Set(['INT', 'INT1', 'INT3', 'INTO']);
+
+function compareColumns(row: Row, theirs: IcedInstruction): string[] {
+  const { flags, ends, cpl, exit, mnemonic } = row;
+  const { opCode } = theirs;
+  const wrong: string[] = [];
+  const check = (column: string, same: boolean): void => {
+    if (!same) wrong.push(`${column} of ${row.opcode} ${mnemonic}`);
+  };
+  const undefinedFlags = eflags(theirs.rflagsUndefined);
+  const written = eflags(theirs.rflagsWritten | theirs.rflagsCleared | theirs.rflagsSet);
+  if (!INTERRUPTS.has(mnemonic)) {
+    check('flags read', (flags.read & COMPARED_FLAGS) === eflags(theirs.rflagsRead));
+    // OF after a counted shift is in both our columns, and in iced's by the count.
+    check('flags written', ((flags.written | (flags.maybe & ~flags.undefined)) & COMPARED_FLAGS) === (written & ~(flags.maybe & flags.undefined)));
+    check('flags undefined', (flags.undefined & ~flags.maybe & COMPARED_FLAGS) === (undefinedFlags & ~flags.maybe));
+  }
+  check('ends', ends === null ? theirs.flowControl === FlowControl.Next : FLOW[ends].includes(theirs.flowControl));
+  check('cpl', (cpl === 0) === !opCode.cpl3 || mnemonic === 'VMCALL'); // VMCALL exits at any CPL in non-root operation
+  check('exit', (exit !== null) === (opCode.intelVmExit || opCode.intelMayVmExit) || mnemonic === 'SMSW'); // reads the CR0 shadow
+  check('protectedMode', row.protectedMode === !opCode.realMode || /^SYSE/.test(mnemonic)); // #GP, not #UD
+  check('lock', row.lock === opCode.canUseLockPrefix);
+  check('rep', (row.rep !== null) === opCode.canUseRepPrefix);
+  return wrong;
+}
+
+/** Counts that are neither zero nor one, so that a shift's flags are those of the general case. */
+const COUNT_BYTE = 0x03;
+
+test('flags, privilege, exits and block ends', () => {
+  const random = new Random(SEED);
+  const bytes = new Uint8Array(SLOT);
+  const wrong: string[] = [];
+  for (const row of ROWS) {
+    let ours: Decoded;
+    do {
+      fillFromRow(random, row, bytes);
+      ours = decode(bytes, 0, SLOT, 32);
+    } while (ours.invalid !== null || ours.row !== row || ours.opSize === 16); // PUSHF, POPF and IRET are their 32-bit forms
+    if (row.cost === 'shift' && row.operands.endsWith('Ib')) bytes[ours.length - 1] = COUNT_BYTE;
+    wrong.push(...compareColumns(row, new Decoder(32, bytes, 0).decode()));
+  }
+  assert.equal(wrong, []);
+});
 
 test.run();

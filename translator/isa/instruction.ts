@@ -140,7 +140,8 @@ const COUNT_MASK = 31;
 
 /**
  * The flags this instruction is sure to write, whatever its data: what liveness may kill. An instruction with
- * a repeat prefix writes none when the count is zero; a shift by an immediate that is not zero writes all its flags.
+ * a repeat prefix writes none when the count is zero; a shift by an immediate that is not zero writes all its flags,
+ * OF included, which the manual defines for a count of one only.
  */
 export function flagsSurelyWritten(instruction: Instruction): number {
   const { flags } = instruction.row;

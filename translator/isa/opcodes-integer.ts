@@ -77,7 +77,7 @@ export const INTEGER_ROWS: readonly Row[] = [
   op('58+r', 'POP', 'Zv', STACK),
   op('60', 'PUSHA', '', { ...STACK, text: 'pusha|pushad' }),
   op('61', 'POPA', '', { ...STACK, text: 'popa|popad' }),
-  op('62 mem', 'BOUND', 'Gv,Ma'),
+  op('62 mem', 'BOUND', 'Gv,Ma', { exit: 'exception_or_nmi' }),
   op('63', 'ARPL', 'Ew,Gw', { flags: 'w:Z', protectedMode: true, cost: 'segment' }),
   op('68', 'PUSH', 'Iv', STACK),
   op('69', 'IMUL3', 'Gv,Ev,Iv', { ...MULTIPLY, text: 'imul' }),

@@ -21,6 +21,7 @@ const SEGMENT_PROBE: Facts = { sensitive: true, flags: 'w:Z', protectedMode: tru
 const CONTROL_REGISTER: Facts = { cpl: 0, sensitive: 'MOV_CR', exit: 'cr_access', flags: 'u:OSZAPC', cost: 'system', text: 'mov' };
 const DEBUG_REGISTER: Facts = { cpl: 0, sensitive: 'MOV_DR', exit: 'mov_dr', flags: 'u:OSZAPC', cost: 'system', text: 'mov' };
 const VMX: Facts = { sensitive: true, ends: 'system', feature: 'vmx', flags: 'w:OSZAPC', cost: 'system' };
+const VMX_ROOT: Facts = { ...VMX, cpl: 0, protectedMode: true };
 
 export const SYSTEM_ROWS: readonly Row[] = [
   op('06', 'PUSH_SREG', 'ES', PUSH_SREG),
@@ -101,19 +102,20 @@ export const SYSTEM_ROWS: readonly Row[] = [
   op('0f 31', 'RDTSC', '', { cpl: 'tsd', sensitive: true, exit: 'rdtsc', feature: 'tsc', cost: 'system' }),
   op('0f 32', 'RDMSR', '', { ...PRIVILEGED, exit: 'rdmsr', feature: 'msr' }),
   op('0f 33', 'RDPMC', '', { cpl: 'pce', sensitive: true, exit: 'rdpmc', feature: 'p6', cost: 'system' }),
-  op('0f 34', 'SYSENTER', '', { sensitive: true, ends: 'far', feature: 'sep', flags: 'w:IV', protectedMode: true, cost: 'far' }),
-  op('0f 35', 'SYSEXIT', '', { cpl: 0, sensitive: true, ends: 'far', feature: 'sep', protectedMode: true, cost: 'far' }),
+  // In real-address mode these two are #GP, not #UD.
+  op('0f 34', 'SYSENTER', '', { sensitive: true, ends: 'far', feature: 'sep', flags: 'w:IV', cost: 'far' }),
+  op('0f 35', 'SYSEXIT', '', { cpl: 0, sensitive: true, ends: 'far', feature: 'sep', cost: 'far' }),
   op('0f a2', 'CPUID', '', { sensitive: true, exit: 'cpuid', feature: '486', cost: 'system' }),
   op('0f aa', 'RSM', '', { sensitive: true, exit: 'rsm', ends: 'far', feature: '586', flags: 'w:CPAZSTIDOLNRVK', cost: 'far' }),
 
   op('np 0f 01 c1', 'VMCALL', '', { ...VMX, exit: 'vmcall' }),
-  op('np 0f 01 c2', 'VMLAUNCH', '', { ...VMX, exit: 'vmlaunch' }),
-  op('np 0f 01 c3', 'VMRESUME', '', { ...VMX, exit: 'vmresume' }),
-  op('np 0f 01 c4', 'VMXOFF', '', { ...VMX, exit: 'vmxoff' }),
-  op('np 0f 78', 'VMREAD', 'Ed,Gd', { ...VMX, exit: 'vmread' }),
-  op('np 0f 79', 'VMWRITE', 'Gd,Ed', { ...VMX, exit: 'vmwrite' }),
-  op('np 0f c7/6 mem', 'VMPTRLD', 'Mq', { ...VMX, exit: 'vmptrld' }),
-  op('66 0f c7/6 mem', 'VMCLEAR', 'Mq', { ...VMX, exit: 'vmclear' }),
-  op('f3 0f c7/6 mem', 'VMXON', 'Mq', { ...VMX, exit: 'vmxon' }),
-  op('np 0f c7/7 mem', 'VMPTRST', 'Mq', { ...VMX, exit: 'vmptrst' }),
+  op('np 0f 01 c2', 'VMLAUNCH', '', { ...VMX_ROOT, exit: 'vmlaunch' }),
+  op('np 0f 01 c3', 'VMRESUME', '', { ...VMX_ROOT, exit: 'vmresume' }),
+  op('np 0f 01 c4', 'VMXOFF', '', { ...VMX_ROOT, exit: 'vmxoff' }),
+  op('np 0f 78', 'VMREAD', 'Ed,Gd', { ...VMX_ROOT, exit: 'vmread' }),
+  op('np 0f 79', 'VMWRITE', 'Gd,Ed', { ...VMX_ROOT, exit: 'vmwrite' }),
+  op('np 0f c7/6 mem', 'VMPTRLD', 'Mq', { ...VMX_ROOT, exit: 'vmptrld' }),
+  op('66 0f c7/6 mem', 'VMCLEAR', 'Mq', { ...VMX_ROOT, exit: 'vmclear' }),
+  op('f3 0f c7/6 mem', 'VMXON', 'Mq', { ...VMX_ROOT, exit: 'vmxon' }),
+  op('np 0f c7/7 mem', 'VMPTRST', 'Mq', { ...VMX_ROOT, exit: 'vmptrst' }),
 ].flat();
