@@ -60,6 +60,7 @@ pte_t *pt_lookup(struct mm *mm, u32 va);      /* the L1 entry, or NULL when ther
 pte_t *pt_make(struct mm *mm, u32 va);        /* likewise, making the table; NULL out of memory */
 struct mm *mm_new(void);
 void mm_free(struct mm *mm);
+void mm_each_table(struct mm *mm, void (*f)(u32 pfn));
 int mm_fork(struct mm *child, struct mm *parent);
 
 /* --- vm.c: regions and faults --- */
@@ -138,7 +139,14 @@ int cache_drop(void);
 /* --- the archive of programs in the image --- */
 const u8 *archive_find(const char *name, u32 *len);
 
-/* --- the port --- */
+/* --- the port. Inline in <port.h>, besides the interrupt flag and the selectors:
+ *   mk_pte(pfn, flags), pte_pfn(entry)
+ *   set_pte(mm, at, entry), set_l2(mm, at, entry)   may be queued when mm is live
+ *   pt_commit()                      what is queued has happened
+ *   tlb_flush()                      likewise, and no old translation of the loaded mm is left
+ *   map_page(va, at, entry, was)     one entry of the loaded mm, at once; was: it was present
+ *   pt_page_protect(pfn)             the frame is about to become a table of a live mm
+ *   mm_activate(mm), mm_retire(mm)   its tables may from now on, or will no longer, be loaded --- */
 void console_write(const char *s, u32 n);
 u32 disk_init(void);                          /* 4096-byte blocks, 0 when there is no disk */
 int disk_io(int write, u32 block, void *page);   /* sleeps; 0 or -EIO */

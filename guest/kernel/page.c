@@ -1,5 +1,5 @@
 /* Frames and page tables. Every entry is written through the port's set_pte and set_l2, so that
- * a port may queue them; pt_commit ends a batch. */
+ * a port may queue them; pt_commit and tlb_flush end a batch. */
 #include "kernel.h"
 
 static u32 *next_free;                        /* per frame: the next free one */
@@ -87,7 +87,7 @@ pte_t *pt_make(struct mm *mm, u32 va)
 		if (!pfn) return NULL;
 		if (mm->live) pt_page_protect(pfn);
 		set_l2(mm, e, mk_pte(pfn, P_PRESENT | P_WRITE | P_USER | P_ACCESSED));
-		pt_commit();
+		if (mm->live) pt_commit();
 	}
 	return (pte_t *)va_of(pte_pfn(*e)) + ((va >> 12) & (PTRS - 1));
 }
@@ -128,29 +128,35 @@ static int each_l1(struct mm *mm, int (*f)(struct mm *, u32 va, pte_t *l1, void 
 	return 0;
 }
 
-static int release_l1(struct mm *mm, u32 va, pte_t *l1, void *arg)
+static int call_for_l1(struct mm *mm, u32 va, pte_t *l1, void *f)
 {
-	for (u32 i = 0; i < PTRS; i++)
-		if (l1[i] & P_PRESENT) frame_drop(pte_pfn(l1[i]));
-	if (mm->live) pt_page_unprotect(pfn_of(l1));
-	frame_drop(pfn_of(l1));
+	((void (*)(u32))f)(pfn_of(l1));
 	return 0;
 }
 
+void mm_each_table(struct mm *mm, void (*f)(u32 pfn))
+{
+	each_l1(mm, call_for_l1, f);
+	for (u32 i = 0; i < L2_PAGES; i++) f(pfn_of(mm->l2[i]));
+#ifdef PAE
+	f(pfn_of(mm->root));
+#endif
+}
+
+static int release_pages(struct mm *mm, u32 va, pte_t *l1, void *arg)
+{
+	for (u32 i = 0; i < PTRS; i++)
+		if (l1[i] & P_PRESENT) frame_drop(pte_pfn(l1[i]));
+	return 0;
+}
+
+/* A freed frame keeps its contents until it is taken again, so the tables can be walked while they go. */
 void mm_free(struct mm *mm)
 {
 	assert(mm != loaded_mm);
 	if (mm->live) mm_retire(mm);
-	each_l1(mm, release_l1, NULL);
-	for (u32 i = 0; i < L2_PAGES; i++) {
-		if (mm->live) pt_page_unprotect(pfn_of(mm->l2[i]));
-		frame_drop(pfn_of(mm->l2[i]));
-	}
-#ifdef PAE
-	if (mm->live) pt_page_unprotect(pfn_of(mm->root));
-	frame_drop(pfn_of(mm->root));
-#endif
-	pt_commit();
+	each_l1(mm, release_pages, NULL);
+	mm_each_table(mm, frame_drop);
 	mm->root = NULL;
 }
 
@@ -175,7 +181,6 @@ static int fork_l1(struct mm *parent, u32 va, pte_t *l1, void *arg)
 int mm_fork(struct mm *child, struct mm *parent)
 {
 	int err = each_l1(parent, fork_l1, child);
-	pt_commit();
 	tlb_flush();
 	child->count = parent->count;
 	memcpy(child->vma, parent->vma, parent->count * sizeof(struct vma));

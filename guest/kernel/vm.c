@@ -51,8 +51,7 @@ static u32 gone[512];                         /* frames unmapped but perhaps sti
 static void flush_gone(struct mm *mm, u32 *n)
 {
 	if (!*n) return;
-	pt_commit();
-	if (mm == loaded_mm) tlb_flush();
+	tlb_flush();
 	while (*n) frame_drop(gone[--*n]);
 }
 
@@ -92,7 +91,6 @@ int vm_protect(struct mm *mm, u32 start, u32 end, u32 prot)
 		if (!e || !(*e & P_PRESENT)) continue;
 		if (!(prot & PROT_WRITE) && (*e & P_WRITE)) set_pte(mm, e, *e & ~(pte_t)P_WRITE);
 	}
-	pt_commit();
 	tlb_flush();
 	return 0;
 }
@@ -113,6 +111,7 @@ static int fill(const struct vma *v, u32 va, u8 *page)
 	return 0;
 }
 
+/* mm is the one that is loaded. */
 int vm_fault(struct mm *mm, u32 va, int write)
 {
 	struct vma *v = find(mm, va);
@@ -124,21 +123,15 @@ int vm_fault(struct mm *mm, u32 va, int write)
 	u32 old = *e & P_PRESENT ? pte_pfn(*e) : 0;
 	if (old && !write) return 0;              /* somebody filled it already */
 	if (old && frame_refs(old) == 1) {        /* the last owner: no copy */
-		set_pte(mm, e, *e | P_WRITE | P_DIRTY);
-		pt_commit();
-		tlb_flush_page(va);
+		map_page(va, e, *e | P_WRITE | P_DIRTY, 1);
 		return 0;
 	}
 	u32 pfn = frame_alloc();
 	if (!pfn) return -ENOMEM;
 	if (old) memcpy(va_of(pfn), va_of(old), PAGE);
 	else if (fill(v, va, va_of(pfn))) { frame_drop(pfn); return -EIO; }
-	set_pte(mm, e, mk_pte(pfn, flags));
-	pt_commit();
-	if (old) {
-		tlb_flush_page(va);
-		frame_drop(old);
-	}
+	map_page(va, e, mk_pte(pfn, flags), old != 0);
+	if (old) frame_drop(old);
 	return 0;
 }
 

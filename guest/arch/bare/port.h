@@ -24,10 +24,13 @@ static inline void irq_disable(void) { asm volatile("cli" : : : "memory"); }
 #define set_l2(mm, at, e) (*(volatile pte_t *)(at) = (e))
 #define pt_commit() ((void)0)
 #define pt_page_protect(pfn) ((void)0)
-#define pt_page_unprotect(pfn) ((void)0)
 #define mm_activate(mm) ((mm)->live = 1)
 #define mm_retire(mm) ((void)0)
 
-static inline void tlb_flush_page(u32 va) { asm volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+static inline void map_page(u32 va, pte_t *at, pte_t e, int was)
+{
+	*(volatile pte_t *)at = e;
+	if (was) asm volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
 static inline void tlb_flush(void) { u32 t; asm volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(t) : : "memory"); }
 #endif
