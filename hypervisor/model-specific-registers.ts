@@ -1,0 +1,69 @@
+import type { Cpu } from "./cpu.js";
+import * as S from "./cpu-state.js";
+import { GP } from "./trap.js";
+
+/** Model-specific registers (SDM vol. 4, chapter 2.20: P6 family) and the time-stamp counter. */
+
+export const MSR_TSC = 0x10, MSR_PLATFORM_ID = 0x17, MSR_APIC_BASE = 0x1b, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175,
+  MSR_SYSENTER_EIP = 0x176, MSR_MTRR_CAP = 0xfe, MSR_MTRR_DEF_TYPE = 0x2ff;
+
+type Pair = readonly [number, number];
+
+/** Those that can be read only. MTRRcap: eight variable ranges, fixed ranges, write combining. */
+const READ_ONLY: ReadonlyMap<number, Pair> = new Map<number, Pair>([
+  [MSR_PLATFORM_ID, [0, 0]], [MSR_MTRR_CAP, [0x508, 0]], [0x179, [0, 0]],
+]);
+
+/** Those that keep what is written, with their values after reset. */
+const STORED: ReadonlyMap<number, Pair> = new Map<number, Pair>([
+  0x00, 0x01, 0x2a, 0x79, 0x8b, 0xc1, 0xc2, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, 0x17a, 0x186, 0x187, 0x1d9, 0x1db, 0x1dc,
+  0x1dd, 0x1de, ...range(0x200, 16), 0x250, 0x258, 0x259, ...range(0x268, 8), MSR_MTRR_DEF_TYPE,
+].map((index): [number, Pair] => [index, [0, 0]]).concat([[MSR_APIC_BASE, [0xfee00900 | 0, 0]]]));
+
+function range(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+/** Low and high word of the time-stamp counter: the ledger's cycles, moved by what WRMSR wrote. */
+export function timeStampCounter(cpu: Cpu): [number, number] {
+  const cycles = Math.floor(cpu.ledger.cycles);
+  const offset = cpu.msrs.get(MSR_TSC);
+  const low = cycles % 0x100000000, high = Math.floor(cycles / 0x100000000);
+  if (offset === undefined) return [low | 0, high | 0];
+  const sum = low + (offset[0] >>> 0);
+  return [sum | 0, (high + offset[1] + (sum > 0xffffffff ? 1 : 0)) | 0];
+}
+
+function writeTimeStampCounter(cpu: Cpu, low: number, high: number): void {
+  cpu.msrs.delete(MSR_TSC);
+  const [nowLow, nowHigh] = timeStampCounter(cpu);
+  const borrow = (low >>> 0) < (nowLow >>> 0) ? 1 : 0;
+  cpu.msrs.set(MSR_TSC, [(low - nowLow) | 0, (high - nowHigh - borrow) | 0]);
+}
+
+/** RDMSR: [EAX, EDX]; #GP(0) for a register that does not exist. */
+export function readMsr(cpu: Cpu, index: number): Pair {
+  index >>>= 0;
+  if (index === MSR_TSC) return timeStampCounter(cpu);
+  return READ_ONLY.get(index) ?? cpu.msrs.get(index) ?? STORED.get(index) ?? cpu.raise(GP, 0);
+}
+
+/** WRMSR; #GP(0) for a register that does not exist or is read-only. */
+export function writeMsr(cpu: Cpu, index: number, low: number, high: number): void {
+  index >>>= 0;
+  if (index === MSR_TSC) writeTimeStampCounter(cpu, low, high);
+  else if (STORED.has(index)) cpu.msrs.set(index, [low, high]);
+  else cpu.raise(GP, 0);
+  cpu.recheck = true;
+}
+
+/** RDTSC is #GP(0) outside CPL 0 with CR4.TSD; in real mode CPL is 0. */
+export function checkTimeStamp(cpu: Cpu): void {
+  if ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0) cpu.raise(GP, 0);
+}
+
+/** RDPMC: the two counters of the P6, which count nothing; #GP(0) for others, and outside CPL 0 without CR4.PCE. */
+export function readPerformanceCounter(cpu: Cpu, index: number): Pair {
+  if (((cpu.cr4 & S.CR4_PCE) === 0 && cpu.cpl !== 0) || index >>> 0 > 1) cpu.raise(GP, 0);
+  return cpu.msrs.get(0xc1 + index) ?? [0, 0];
+}
