@@ -58,6 +58,8 @@ export class Mmu {
   private readonly codeFrame = new Map<number, number>();
   private readonly data: Residency;
   private readonly code: Residency;
+  /** 4 MB regions of linear addresses in which pieces of large pages may be resident. */
+  private readonly largeRegions = new Set<number>();
   private readonly walkEvent: number;
   private readonly codeWalkEvent: number;
   private readonly evictEvent: number;
@@ -96,10 +98,13 @@ export class Mmu {
 
   /**
    * Called by Strategy.translate: linear page of `la` is the machine page at `pa`. `writable` and `dirty` as the walk
-   * gave them; `supervisorWrites` says that supervisor code ignores R/W (CR0.WP clear).
+   * gave them; `supervisorWrites` says that supervisor code ignores R/W (CR0.WP clear). `pageBytes` is the size of the page
+   * that this is a 4 KB piece of.
    */
-  insert(la: number, pa: number, access: number, user: boolean, writable: boolean, dirty: boolean, global: boolean, supervisorWrites: boolean): void {
+  insert(la: number, pa: number, access: number, user: boolean, writable: boolean, dirty: boolean, global: boolean, supervisorWrites: boolean,
+    pageBytes = 4096): void {
     const page = la >>> 12;
+    if (pageBytes !== 4096) this.largeRegions.add(page >>> 10);
     const frame = pa >>> 12;
     if (access === ACCESS_EXECUTE) return this.insertCode(page, frame, user, global);
     let old = this.info[page]!;
@@ -177,9 +182,16 @@ export class Mmu {
     this.codeGeneration++;
   }
 
-  /** Drops the entries of the page of `la` (INVLPG). */
+  /** Drops the entries of the page of `la` (INVLPG): all pieces of it if it may be a large one (SDM vol. 3, 4.10.4.1). */
   invalidate(la: number): void {
     const page = la >>> 12;
+    if (this.largeRegions.delete(page >>> 10)) {
+      const first = page & ~0x3ff;
+      for (let piece = first; piece < first + 0x400; piece++) this.invalidatePiece(piece);
+    } else this.invalidatePiece(page);
+  }
+
+  private invalidatePiece(page: number): void {
     if ((this.info[page]! & INFO_DATA) !== 0) {
       this.data.filter((p) => p !== page);
       this.dropData(page);

@@ -70,7 +70,7 @@ function walk32(walk: Walk, memory: TableMemory, root: number, mode: PagingMode,
     if ((pde & 0x3fe000) !== 0) return fail(walk, write, user, PF_PRESENT | PF_RESERVED);
     walk.pa = (pde & 0xffc00000) | (la & 0x3ff000);
     walk.pageBytes = 0x400000;
-    return leaf(walk, memory, pdeAddress, pde, pde, 0, 0, mode, write, user, setBits);
+    return leaf(walk, memory, pdeAddress, pde, pde, 0, PTE_A, mode, write, user, setBits);
   }
   const pteAddress = (pde & 0xfffff000) + (((la >>> 12) & 0x3ff) << 2);
   const pte = memory.read32(pteAddress);
@@ -96,7 +96,7 @@ function walkPae(walk: Walk, memory: TableMemory, root: number, mode: PagingMode
     if ((pde & 0x1fe000) !== 0) return fail(walk, write, user, PF_PRESENT | PF_RESERVED);
     walk.pa = (pde & 0xffe00000) | (la & 0x1ff000);
     walk.pageBytes = 0x200000;
-    return leaf(walk, memory, pdeAddress, pde, pde, 0, 0, mode, write, user, setBits);
+    return leaf(walk, memory, pdeAddress, pde, pde, 0, PTE_A, mode, write, user, setBits);
   }
   const pteAddress = (pde & 0xfffff000) + (((la >>> 12) & 0x1ff) << 3);
   const pte = memory.read32(pteAddress);
@@ -117,7 +117,7 @@ function leaf(walk: Walk, memory: TableMemory, address: number, entry: number, r
   if (write && !walk.writable && (user || mode.wp)) return fail(walk, write, user, PF_PRESENT);
   const wanted = entry | PTE_A | (write ? PTE_D : 0);
   if (setBits) {
-    if (upperAddress !== 0 && (upper & PTE_A) === 0) memory.write32(upperAddress, upper | PTE_A);
+    if ((upper & PTE_A) === 0) memory.write32(upperAddress, upper | PTE_A);
     if (wanted !== entry) memory.write32(address, wanted);
     walk.entry = wanted;
   } else walk.entry = entry;

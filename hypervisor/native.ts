@@ -1,0 +1,65 @@
+import type { Cpu } from "./cpu.js";
+import * as S from "./cpu-state.js";
+import { deliverException, deliverExternal, deliverSoftware } from "./interrupts.js";
+import { createWalk, type PagingMode, type TableMemory, type Walk, walkPageTables } from "./paging.js";
+import { ACCESS_WRITE, type Strategy } from "./strategy.js";
+
+/** What the processor sees of an interrupt controller: its INTR line, and the vector it gives when acknowledged. */
+export interface InterruptController {
+  readonly intr: boolean;
+  acknowledge(): number;
+}
+
+/** The paging mode that CR0 and CR4 select. */
+export function pagingMode(cpu: Cpu): PagingMode {
+  const { cr0, cr4 } = cpu;
+  return { pae: (cr4 & S.CR4_PAE) !== 0, pse: (cr4 & S.CR4_PSE) !== 0, wp: (cr0 & S.CR0_WP) !== 0, pge: (cr4 & S.CR4_PGE) !== 0 };
+}
+
+/** A TLB miss with paging off: the linear address is the physical one. */
+export function translateIdentity(cpu: Cpu, la: number, access: number): void {
+  cpu.mmu.insert(la, la, access, true, true, true, false, true);
+}
+
+/**
+ * A TLB miss by the page tables at CR3 in `memory`: walks them, counts the references, sets A and D, fills the TLB or raises
+ * the page fault. `walk` is the caller's record and is left filled.
+ */
+export function translateByPageTables(cpu: Cpu, memory: TableMemory, walk: Walk, la: number, access: number, user: boolean): void {
+  const mode = pagingMode(cpu);
+  const write = access === ACCESS_WRITE;
+  walkPageTables(walk, memory, cpu.cr3, mode, la, write, user, true);
+  cpu.ledger.event("tlb.reference", walk.references);
+  if (walk.fault) cpu.pageFault(la, walk.error);
+  cpu.mmu.insert(la, walk.pa, access, walk.user, walk.writable, walk.dirty, walk.global, !mode.wp, walk.pageBytes);
+}
+
+/** The processor's own translation, in machine memory. */
+export function createTranslate(): Strategy["translate"] {
+  const walk = createWalk();
+  return (cpu, la, access, user) => {
+    if (cpu.paging) translateByPageTables(cpu, cpu.memory, walk, la, access, user);
+    else translateIdentity(cpu, la, access);
+  };
+}
+
+/** Whether the processor takes external interrupts at this boundary (SDM vol. 3, 6.8.1 and 6.8.3). */
+export function acceptsInterrupts(cpu: Cpu): boolean {
+  return cpu.interruptFlag && !cpu.interruptShadow;
+}
+
+/** The bare machine: what the processor itself does, and nothing else. */
+export function createNative(pic: InterruptController): Strategy {
+  return {
+    name: "native",
+    flatLimit: 0xffffffff,
+    translate: createTranslate(),
+    exception: deliverException,
+    softwareInterrupt: deliverSoftware,
+    interruptPending: (cpu) => pic.intr && acceptsInterrupts(cpu),
+    acceptInterrupt: (cpu) => deliverExternal(cpu, pic.acknowledge()),
+    sensitive: {},
+    guestToMachine: (gpa) => gpa,
+    modeBits: () => 0,
+  };
+}
