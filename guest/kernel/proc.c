@@ -227,7 +227,7 @@ void do_exit(int code)
 	irq_save();
 	current->exit_code = code;
 	current->state = ZOMBIE;
-	current->parent->pending |= 1u << SIGCHLD;
+	if (current->parent->sig[SIGCHLD].handler > SIG_IGN) current->parent->pending |= 1u << SIGCHLD;
 	wakeup(&current->parent->children);
 	schedule();
 	panic("a zombie runs");
@@ -257,6 +257,7 @@ int do_wait(int *status)
 int do_kill(int pid, int sig)
 {
 	if (sig <= 0 || sig >= NSIG) return -EINVAL;
+	if (sig == SIGCHLD) return 0;             /* comes from children only; a default SIGCHLD would interrupt calls for nothing */
 	for (struct proc *p = procs + 1; p < procs + NPROC; p++) {
 		if (p->pid != pid || p->state == FREE || p->state == ZOMBIE) continue;
 		p->pending |= 1u << sig;
@@ -280,7 +281,7 @@ static void deliver(struct regs *r, int sig)
 {
 	struct sigact a = current->sig[sig];
 	current->pending &= ~(1u << sig);
-	if (a.handler == SIG_IGN || (a.handler == SIG_DFL && sig == SIGCHLD)) return;
+	if (a.handler == SIG_IGN) return;
 	struct sigframe *f = (struct sigframe *)((r->esp - sizeof *f) & ~3u);
 	if (a.handler == SIG_DFL || sig == SIGKILL || !user_ok(f, sizeof *f, 1)) do_exit(128 + sig);
 	f->restorer = a.restorer;
