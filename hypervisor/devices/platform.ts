@@ -1,0 +1,133 @@
+/**
+ * The PC: every device of the machine and the one table that says where each of them is. What a PC has
+ * and this one does not have yet is in the table too, by name, so that a guest's search for it is
+ * counted under that name.
+ */
+import type { BlockBackend } from "./block-backend.js";
+import type { CountEvent, DeviceClock, GuestMemory, PortDevice, SignalLine } from "./device.js";
+import type { DiskTiming } from "./disk-timing.js";
+import { AtaDisk } from "./ata-disk.js";
+import { MmioBus, PortBus } from "./bus.js";
+import { DebugConsole, ExitPort, PostPort } from "./exit.js";
+import { I8042 } from "./i8042.js";
+import { IdeChannel, type IdeDrive, type IdeHost } from "./ide.js";
+import { Pic8259Pair } from "./pic8259.js";
+import { Pit8254 } from "./pit8254.js";
+import { Rtc146818 } from "./rtc146818.js";
+import { A20Gate, SystemControlPortA } from "./system-control.js";
+import { Uart16550 } from "./uart16550.js";
+
+export interface PlatformOptions {
+  clock: DeviceClock;
+  /** Guest-physical memory, for bus masters and for the size the firmware tables tell. */
+  memory: GuestMemory;
+  count: CountEvent;
+  /** Bytes the guest sends on COM1. */
+  serialOut: (byte: number) => void;
+  /** Bytes the guest writes to port 0xe9. */
+  debugOut: (byte: number) => void;
+  /** A value was written to port 0xf4. */
+  onExit: (code: number) => void;
+  /** The guest asked for a reset (keyboard controller or port 0x92). */
+  onReset: () => void;
+  /** INTR of the interrupt controllers changed; `platform.pic.intr` is its level too. */
+  onInterrupt?: SignalLine;
+  /** The A20 gate opened or closed; it starts open. */
+  onA20?: SignalLine;
+  /** Up to four disks: primary master, primary slave, secondary master, secondary slave. */
+  disks?: readonly BlockBackend[];
+  diskTiming: DiskTiming;
+  /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
+  startTime?: number;
+  /** RAM the CMOS tells of, in bytes; default: all of `memory`. */
+  memoryBytes?: number;
+}
+
+export interface Platform {
+  readonly ports: PortBus;
+  readonly mmio: MmioBus;
+  readonly pic: Pic8259Pair;
+  readonly pit: Pit8254;
+  readonly rtc: Rtc146818;
+  readonly uart: Uart16550;
+  /** Primary and secondary channel. */
+  readonly ide: readonly [IdeChannel, IdeChannel];
+  readonly keyboard: I8042;
+  readonly a20: A20Gate;
+  readonly post: PostPort;
+  /** Puts every device into its state after a hardware reset. */
+  reset(): void;
+}
+
+export function createPlatform(options: PlatformOptions): Platform {
+  const { clock, count } = options;
+  const ports = new PortBus(count);
+  const mmio = new MmioBus(count);
+  const pic = new Pic8259Pair({ intr: options.onInterrupt ?? (() => {}), count });
+  const pit = new Pit8254({ clock, irq0: pic.line(0), count });
+  const uart = new Uart16550({ irq: pic.line(4), output: options.serialOut, count });
+  const rtc = new Rtc146818({
+    clock, irq: pic.line(8), count, startTime: options.startTime, memoryBytes: options.memoryBytes ?? options.memory.size,
+  });
+  const disk = (index: number): ((host: IdeHost) => IdeDrive) | undefined => {
+    const backend = options.disks?.[index];
+    return backend && (host => new AtaDisk(host, { backend, clock, timing: options.diskTiming, count, position: index & 1 }));
+  };
+  const primary = new IdeChannel({ irq: pic.line(14), drives: [disk(0), disk(1)] });
+  const secondary = new IdeChannel({ irq: pic.line(15), drives: [disk(2), disk(3)] });
+  const a20 = new A20Gate(options.onA20 ?? (() => {}));
+  const systemControl = new SystemControlPortA(a20, options.onReset);
+  const keyboard = new I8042({ irq1: pic.line(1), a20, onReset: options.onReset });
+  const post = new PostPort();
+  const absent = (name: string): PortDevice => absentDevice(name, count);
+
+  /** First port, number of ports, name, device. */
+  const map: readonly (readonly [number, number, string, PortDevice])[] = [
+    [0x0000, 16, "dma1", absent("dma")],
+    [0x0020, 2, "pic.master", pic.master],
+    [0x0040, 4, "pit", pit],
+    [0x0060, 1, "keyboard.data", keyboard.data],
+    [0x0061, 1, "port61", pit.port61],
+    [0x0064, 1, "keyboard.command", keyboard.command],
+    [0x0070, 2, "rtc", rtc],
+    [0x0080, 1, "post", post],
+    [0x0081, 15, "dma.pages", absent("dma")],
+    [0x0092, 1, "port92", systemControl],
+    [0x00a0, 2, "pic.slave", pic.slave],
+    [0x00c0, 32, "dma2", absent("dma")],
+    [0x00e9, 1, "debug.console", new DebugConsole(options.debugOut, count)],
+    [0x00f0, 2, "fpu", absent("fpu")],
+    [0x00f4, 1, "exit", new ExitPort(options.onExit)],
+    [0x0170, 8, "ide.secondary", secondary],
+    [0x01f0, 8, "ide.primary", primary],
+    [0x0278, 8, "lpt2", absent("parallel")],
+    [0x02e8, 8, "com4", absent("serial")],
+    [0x02f8, 8, "com2", absent("serial")],
+    [0x0376, 1, "ide.secondary.control", secondary.control],
+    [0x0378, 8, "lpt1", absent("parallel")],
+    [0x03b0, 48, "vga", absent("vga")],
+    [0x03e8, 8, "com3", absent("serial")],
+    [0x03f0, 6, "floppy", absent("floppy")],
+    [0x03f6, 1, "ide.primary.control", primary.control],
+    [0x03f8, 8, "com1", uart],
+    [0x04d0, 2, "pic.elcr", pic.elcr],
+    [0x0cf8, 8, "pci", absent("pci")],
+  ];
+  for (const [base, length, name, device] of map) ports.register(name, base, length, device);
+
+  const resettable = [pic, pit, uart, rtc, primary, secondary, systemControl, keyboard];
+  return {
+    ports, mmio, pic, pit, rtc, uart, ide: [primary, secondary], keyboard, a20, post,
+    reset: () => { for (const device of resettable) device.reset(); },
+  };
+}
+
+/** A part of a PC that is not there: reads as all ones, is counted by its name. */
+function absentDevice(name: string, count: CountEvent): PortDevice {
+  const event = `device.absent.${name}`;
+  return {
+    read: (_offset, size) => { count(event); return 2 ** (8 * size) - 1; },
+    write: () => count(event),
+    widest: () => 4,
+  };
+}
