@@ -122,10 +122,12 @@ function loadElf(bytes: Uint8Array, memory: GuestMemory, name: string): { entry:
     memory.write(paddr, data);
     zero(memory, paddr + data.length, memSize - data.length);
   }
-  // The entry may be given as linked; paging is off, so it is taken to where its segment was loaded.
+  // Paging is off, so an entry given as linked is taken to where its segment was loaded; kernels that
+  // run high in virtual memory often give the physical address itself.
   const home = elf.segments.find(s => elf.entry >= s.vaddr && elf.entry < s.vaddr + s.memSize);
-  if (!home) throw new UsageError(`${name} has its entry point outside its segments`);
-  return { entry: elf.entry - home.vaddr + home.paddr, used };
+  const physical = elf.segments.some(s => elf.entry >= s.paddr && elf.entry < s.paddr + s.memSize);
+  if (!home && !physical) throw new UsageError(`${name} has its entry point outside its segments`);
+  return { entry: home ? elf.entry - home.vaddr + home.paddr : elf.entry, used };
 }
 
 /** The "a.out kludge": the header itself says what goes where. */
