@@ -1,0 +1,99 @@
+import { PAGE_SIZE } from "../heap.js";
+import type { Machine } from "../machine.js";
+import { FRAME_MMIO, type Memory } from "../memory.js";
+import type { TableMemory } from "../paging.js";
+
+/** The ISA hole, where devices and ROMs decode fixed machine addresses: mapped as it is. */
+const ISA_HOLE_FIRST = 0xa0, ISA_HOLE_END = 0x100;
+/** A machine frame no memory and no device answers at: where guest frames lie that would else show the monitor's memory. */
+const VOID_FRAME = 0xdffff;
+
+/**
+ * Guest-physical memory on machine memory: the one place that knows which machine frame is behind a guest frame. The
+ * map is a fixed permutation without neighbours in ascending order, so that nothing works by mistaking one address for
+ * the other. It is a TableMemory: guest page tables are walked through it by their guest-physical addresses.
+ */
+export class PhysicalMap implements TableMemory {
+  readonly guestFrames: number;
+  private readonly memory: Memory;
+  private readonly toMachine: Int32Array;
+  private readonly toGuest: Int32Array;
+
+  constructor(memory: Memory, guestBytes: number) {
+    this.memory = memory;
+    this.guestFrames = guestBytes / PAGE_SIZE;
+    this.toMachine = new Int32Array(this.guestFrames);
+    this.toGuest = new Int32Array(this.guestFrames);
+    const movable: number[] = [];
+    for (let gfn = 0; gfn < this.guestFrames; gfn++) {
+      if (gfn >= ISA_HOLE_FIRST && gfn < ISA_HOLE_END) this.place(gfn, gfn);
+      else movable.push(gfn);
+    }
+    movable.forEach((gfn, i) => this.place(gfn, movable[movable.length - 1 - i]!));
+  }
+
+  private place(gfn: number, mfn: number): void {
+    this.toMachine[gfn] = mfn;
+    this.toGuest[mfn] = gfn;
+  }
+
+  /** Machine frame behind a guest frame; one that reads as all ones where the guest has no memory. */
+  machineFrame(gfn: number): number {
+    if (gfn < this.guestFrames) return this.toMachine[gfn]!;
+    return gfn < this.memory.frames ? VOID_FRAME : gfn;
+  }
+
+  /** Guest frame that a machine frame belongs to, -1 when it is the monitor's or no memory. */
+  guestFrame(mfn: number): number {
+    return mfn < this.guestFrames ? this.toGuest[mfn]! : -1;
+  }
+
+  /** Whether a guest frame is memory (RAM or ROM), not a device and not beyond the end. */
+  isMemory(gfn: number): boolean {
+    return gfn < this.guestFrames && (this.memory.kindOf(this.toMachine[gfn]!) & FRAME_MMIO) === 0;
+  }
+
+  /** Machine-physical byte address of a guest-physical one. */
+  machineAddress(gpa: number): number {
+    return this.machineFrame(gpa >>> 12) * PAGE_SIZE + (gpa & 0xfff);
+  }
+
+  /** As machineAddress, for device DMA (Strategy.guestToMachine): -1 where the guest has no memory. */
+  dmaAddress(gpa: number): number {
+    return this.isMemory(gpa >>> 12) ? this.machineAddress(gpa) : -1;
+  }
+
+  read32(gpa: number): number {
+    return this.memory.read(this.machineAddress(gpa), 4) | 0;
+  }
+
+  write32(gpa: number, value: number): void {
+    this.memory.write(this.machineAddress(gpa), 4, value);
+  }
+
+  /** Copies guest-physical bytes out; past the end of the guest's memory they read as zero. */
+  readBytes(gpa: number, into: Uint8Array): void {
+    into.fill(0);
+    this.pieces(gpa, into.length, (machine, at, length) => this.memory.readBytes(machine, into.subarray(at, at + length)));
+  }
+
+  /** Copies bytes to guest-physical memory (loaders, DMA; ROM included); past its end they are lost. */
+  writeBytes(gpa: number, from: Uint8Array): void {
+    this.pieces(gpa, from.length, (machine, at, length) => this.memory.writeBytes(machine, from.subarray(at, at + length)));
+  }
+
+  private pieces(gpa: number, length: number, each: (machine: number, at: number, length: number) => void): void {
+    for (let at = 0; at < length;) {
+      const here = gpa + at;
+      const n = Math.min(length - at, PAGE_SIZE - here % PAGE_SIZE);
+      const gfn = Math.floor(here / PAGE_SIZE);
+      if (gfn >= 0 && gfn < this.guestFrames) each(this.toMachine[gfn]! * PAGE_SIZE + here % PAGE_SIZE, at, n);
+      at += n;
+    }
+  }
+}
+
+/** The guest-physical map of a machine; make one a machine and share it. */
+export function createPhysicalMap(machine: Machine): PhysicalMap {
+  return new PhysicalMap(machine.memory, machine.guestBytes);
+}
