@@ -16,6 +16,17 @@ export interface CostProfile {
   readonly costs: Readonly<Record<string, { readonly cycles: number; readonly source: string; readonly calibrated?: string }>>;
 }
 
+/** Cycles a profile adds for one event: by its name, or by the nearest family that has a price. */
+export function costOf(profile: CostProfile, name: string): number {
+  const exact = profile.costs[name];
+  if (exact) return exact.cycles;
+  for (let dot = name.lastIndexOf("."); dot > 0; dot = name.lastIndexOf(".", dot - 1)) {
+    const family = profile.costs[name.slice(0, dot) + ".*"];
+    if (family) return family.cycles;
+  }
+  return 0;
+}
+
 export type EventListener = (name: string, n: number) => void;
 
 export class Ledger {
@@ -28,6 +39,10 @@ export class Ledger {
   extraCycles = 0;
   /** Instructions of slices that have ended; the engine adds those of the running slice. */
   settledInstructions = 0;
+  /** Those of extraCycles in which the processor was halted. */
+  idleCycles = 0;
+  /** Told after time has passed in idle: who paces a run or limits it by the host's clock stops the engine here. */
+  onIdle: () => void = () => {};
   private running: () => number = () => 0;
   private readonly listeners: EventListener[] = [];
 
@@ -42,7 +57,7 @@ export class Ledger {
       id = this.names.length;
       this.names.push(name);
       this.ids.set(name, id);
-      this.costs.push(this.costOf(name));
+      this.costs.push(costOf(this.profile, name));
       if (id >= this.counts.length) {
         const wider = new Float64Array(this.counts.length * 2);
         wider.set(this.counts);
@@ -50,16 +65,6 @@ export class Ledger {
       }
     }
     return id;
-  }
-
-  private costOf(name: string): number {
-    const exact = this.profile.costs[name];
-    if (exact) return exact.cycles;
-    for (let dot = name.lastIndexOf("."); dot > 0; dot = name.lastIndexOf(".", dot - 1)) {
-      const family = this.profile.costs[name.slice(0, dot) + ".*"];
-      if (family) return family.cycles;
-    }
-    return 0;
   }
 
   /** Counts `n` events of number `id` and charges their cycles. */
@@ -76,7 +81,9 @@ export class Ledger {
 
   /** Time passes without an event: the processor halts until `cycles` have gone by. */
   idle(cycles: number): void {
+    this.idleCycles += cycles;
     this.extraCycles += cycles;
+    this.onIdle();
   }
 
   /** Tells where the running slice's instruction count is to be had. */
