@@ -43,6 +43,11 @@ export class Cpu {
   recheck = false;
   /** The run ends: exit code, or undefined while it goes on. */
   exitCode: number | undefined = undefined;
+  /**
+   * Executes the one instruction at EIP in the interpreter, counted as one, without looking at interrupts; throws its
+   * trap. The engine (translator/engine.ts) binds it. Hypervisors single-step a trapped instruction with it.
+   */
+  interpretOne: () => void = () => { throw new Error("no engine is bound"); };
   /** Model-specific registers, by index: [low, high]. */
   readonly msrs = new Map<number, [number, number]>();
 

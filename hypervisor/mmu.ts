@@ -224,6 +224,11 @@ export class Mmu {
     return (this.info[page]! & 0xfffff000) | (la & 0xfff);
   }
 
+  /** Machine-physical address of `la`, whose page is resident in the data TLB (a probe came before). */
+  residentAddress(la: number): number {
+    return ((this.info[la >>> 12]! & 0xfffff000) | (la & 0xfff)) >>> 0;
+  }
+
   /** Reads `size` bytes (unsigned) with user or supervisor rights; page crossing and MMIO included. */
   readAs(la: number, size: 1 | 2 | 4, user: boolean): number {
     la |= 0;

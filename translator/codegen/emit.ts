@@ -1,0 +1,355 @@
+import type { Expression, Statement } from "acorn";
+import * as S from "../../hypervisor/cpu-state.js";
+import { TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "../../hypervisor/heap.js";
+import { CC_EFLAGS } from "../../hypervisor/flags.js";
+import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
+import type { Semantics } from "../isa/semantics/semantics.js";
+import { assign, assignElement, binary, block, call, comment, conditional, constant, element, identifier, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { arithmeticOf, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, needsAux, needsSource, UNKNOWN } from "./conditions.js";
+import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
+
+/** Locals of generated code beside the registers r0..r7 and the lazy flags. */
+export const BUDGET_LOCAL = "$n", ADDRESS = "$a", TLB_WORD = "$s", TARGET = "$t", EXIT_EIP = "$e", LIVE = "$l", SOFT_LIMIT = "$q";
+
+const zero = literal(0);
+
+/** Where an instruction that may fault stands: its address, and what of the block's count is given back if it does. */
+export interface Site { readonly eip: number; readonly giveBack: number }
+
+/** What the instructions of one region share while they are emitted. */
+export interface RegionContext {
+  readonly user: boolean;
+  readonly sites: Site[];
+  /** Registers read or written, and written, anywhere in the region (bits). */
+  used: number;
+  written: number;
+  flagsWritten: boolean;
+}
+
+/** What a block's instruction became. */
+export interface Emitted {
+  statements: Statement[];
+  /** For a transfer: the new EIP, as an expression over the locals (evaluated once, after the statements). */
+  target: Expression | null;
+  readonly setsFlags: boolean;
+  readonly readsFlags: boolean;
+  readonly mayFault: boolean;
+}
+
+function register(index: number): string {
+  return `r${index}`;
+}
+
+/**
+ * Emits one instruction with inline semantics in flat 32-bit code. One emitter serves a block: it tracks which lazy
+ * flags operation is known (`op`) from instruction to instruction.
+ */
+export class Emitter implements Vocabulary {
+  private readonly region: RegionContext;
+  /** The known CC_OP, or UNKNOWN. */
+  op = UNKNOWN;
+  private instruction!: Instruction;
+  private next = 0;
+  private site = -1;
+  private sawFlagsSet = false;
+  private sawFlagsRead = false;
+  private faults = false;
+  private usesSecond = false;
+  /** Flag results of the instruction being emitted are dead: leave them out. */
+  private dropFlags = false;
+  private siteFactory: () => number = () => -1;
+
+  constructor(region: RegionContext) {
+    this.region = region;
+  }
+
+  /** `giveBack` is how many of the block's instructions have not completed when this one faults. */
+  emit(instruction: Instruction, semantics: Semantics & { kind: "inline" }, eip: number, giveBack: number, dropFlags: boolean): Emitted {
+    this.instruction = instruction;
+    this.next = eip + instruction.length | 0;
+    this.site = -1;
+    this.sawFlagsSet = this.sawFlagsRead = this.faults = this.usesSecond = false;
+    this.dropFlags = dropFlags;
+    this.siteFactory = () => this.region.sites.push({ eip, giveBack }) - 1;
+    const body = this.body(semantics);
+    return {
+      statements: body.statements, target: body.target, setsFlags: this.sawFlagsSet, readsFlags: this.sawFlagsRead, mayFault: this.faults,
+    };
+  }
+
+  private body(semantics: Semantics & { kind: "inline" }): { statements: Statement[]; target: Expression | null } {
+    const { instruction } = this;
+    const { operands } = instruction;
+    const z = semanticWidth(instruction);
+    const rights = semantics.access === "" ? [] : semantics.access.split(",");
+    const tree = treeOf(semantics.fn);
+    const before: Statement[] = [];
+    const first = operands[0], second = operands[1], third = operands[2];
+    const destination = rights[0] !== undefined && rights[0].includes("w") ? first : undefined;
+    const memory = destination?.kind === "mem" ? destination : null;
+    const { used, hazardous } = factsOf(semantics);
+    if (memory !== null) before.push(constant("$m", this.effective(memory)));
+    const read = (operand: Operand, width: number, name: string, position: number): Expression => {
+      if (!used[position] && operand.kind !== "mem") return zero;
+      const e = this.value(operand, width);
+      if (numberOf(e) !== undefined || (e.type === "Identifier" && !hazardous)) return e;
+      before.push(constant(name, e));
+      return identifier(name);
+    };
+    let a: Expression = zero, b: Expression = zero, c: Expression = zero;
+    if (first !== undefined && rights[0] !== undefined && rights[0].startsWith("r")) {
+      if (memory !== null) {
+        before.push(constant("$w", this.tlbWord("$m", true)), constant("$u", this.loadForUpdate(z)));
+        a = identifier("$u");
+      } else a = read(first, z, "$p", 2);
+    }
+    if (second !== undefined && rights[1] !== undefined) {
+      if (rights[1] === "-") b = this.effective(second as MemOperand);
+      else b = read(second, second.kind === "reg" || second.kind === "mem" ? second.size : z, "$b", 3);
+    }
+    if (third !== undefined) c = read(third, z, "$c", 4);
+    else if (second !== undefined && (second.kind === "reg" || second.kind === "mem")) c = literal(second.size);
+
+    const expansion = expandInline(tree, [literal(z), a, b, c], this);
+    const statements = [...before, ...expansion.statements];
+    if (this.usesSecond) statements.unshift(variables(["$2"], () => null));
+    if (instruction.row.ends !== null) return { statements, target: expansion.result };
+    if (destination !== undefined && expansion.result !== null) {
+      if (this.usesSecond) statements.push(constant("$r", expansion.result), ...this.writeOperand(second!, identifier("$2"), z), ...this.store(destination, identifier("$r"), z, rights[0] === "rw"));
+      else statements.push(...this.store(destination, expansion.result, z, rights[0] === "rw"));
+    }
+    return { statements, target: null };
+  }
+
+  // ---- registers -------------------------------------------------------------------------------------------------
+
+  private readRegister(index: number, size: number): Expression {
+    const r = size === 8 ? index & 3 : index;
+    this.region.used |= 1 << r;
+    const local = identifier(register(r));
+    if (size === 32) return local;
+    if (size === 16) return binary(local, "&", literal(65535));
+    return index < 4 ? binary(local, "&", literal(255)) : binary(binary(local, ">>>", literal(8)), "&", literal(255));
+  }
+
+  private writeRegister(index: number, size: number, value: Expression): Expression {
+    const r = size === 8 ? index & 3 : index;
+    this.region.used |= 1 << r;
+    this.region.written |= 1 << r;
+    const name = register(r);
+    const local = identifier(name);
+    if (size === 32) return assign(name, value);
+    if (size === 16) return assign(name, binary(binary(local, "&", literal(-65536)), "|", value));
+    if (index < 4) return assign(name, binary(binary(local, "&", literal(-256)), "|", value));
+    return assign(name, binary(binary(local, "&", literal(-65281)), "|", folded(value, "<<", literal(8))));
+  }
+
+  // ---- memory ----------------------------------------------------------------------------------------------------
+
+  /** The effective address of an operand, which is its linear address in a flat segment. */
+  private effective(m: MemOperand): Expression {
+    let e: Expression | null = null;
+    if (m.base >= 0) e = this.readRegister(m.base, 32);
+    if (m.index >= 0) {
+      const scaled = folded(this.readRegister(m.index, 32), "<<", literal(m.scale));
+      e = e === null ? scaled : binary(e, "+", scaled);
+    }
+    if (e === null) return literal(m.disp);
+    if (m.disp !== 0) e = m.disp < 0 && m.disp !== -0x80000000 ? binary(e, "-", literal(-m.disp)) : binary(e, "+", literal(m.disp));
+    if (m.addrSize === 16) return binary(e, "&", literal(65535));
+    return e.type === "Identifier" ? e : binary(e, "|", zero);
+  }
+
+  private siteNumber(): Expression {
+    this.faults = true;
+    if (this.site < 0) this.site = this.siteFactory();
+    return literal(this.site);
+  }
+
+  private tlbWord(address: string, write: boolean): Expression {
+    const table = this.region.user ? (write ? TLB_USER_WRITE : TLB_USER_READ) : write ? TLB_SUPERVISOR_WRITE : TLB_SUPERVISOR_READ;
+    return element("i32", binary(literal(table), "+", binary(identifier(address), ">>>", literal(12))));
+  }
+
+  /** Test that the TLB word `word` serves an access of `z` bits at `address` on the fast path. */
+  private hits(address: string, word: string, z: number): Expression {
+    if (z === 8) return binary(identifier(word), "!==", zero);
+    const mask = z === 32 ? 3 : 1;
+    return binary(binary(binary(identifier(address), "^", identifier(word)), "&", literal(mask)), "===", literal(1));
+  }
+
+  private cell(address: string, word: string, z: number): [string, Expression] {
+    const sum = binary(identifier(address), "+", identifier(word));
+    if (z === 8) return ["u8", binary(binary(sum, "-", literal(1)), "|", zero)];
+    return z === 16 ? ["u16", binary(sum, ">>>", literal(1))] : ["i32", binary(sum, ">>>", literal(2))];
+  }
+
+  /** (… $a = address, $s = TLB word, hit ? memory : slow call) */
+  private load(address: Expression, z: number): Expression {
+    const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
+    return sequence([
+      assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, false)),
+      conditional(this.hits(ADDRESS, TLB_WORD, z), element(array, index), call(`load${z}`, [identifier(ADDRESS), this.siteNumber()])),
+    ]);
+  }
+
+  /** Reads the destination at $m through the write table's word $w: after it the write cannot fault. */
+  private loadForUpdate(z: number): Expression {
+    const [array, index] = this.cell("$m", "$w", z);
+    return conditional(this.hits("$m", "$w", z), element(array, index), call(`update${z}`, [identifier("$m"), this.siteNumber()]));
+  }
+
+  private storeAt(address: Expression, z: number, value: Expression): Expression {
+    const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
+    return sequence([
+      assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, true)),
+      conditional(this.hits(ADDRESS, TLB_WORD, z), assignElement(array, index, value), call(`store${z}`, [identifier(ADDRESS), value, this.siteNumber()])),
+    ]);
+  }
+
+  private store(operand: Operand, value: Expression, z: number, update: boolean): Statement[] {
+    if (operand.kind !== "mem") return this.writeOperand(operand, value, z);
+    if (!update) return [statement(this.storeAt(identifier("$m"), z, value))];
+    const [array, index] = this.cell("$m", "$w", z);
+    return [
+      constant("$v", value),
+      statement(conditional(this.hits("$m", "$w", z), assignElement(array, index, identifier("$v")),
+        call(`store${z}`, [identifier("$m"), identifier("$v"), this.siteNumber()]))),
+    ];
+  }
+
+  private writeOperand(operand: Operand, value: Expression, z: number): Statement[] {
+    if (operand.kind !== "reg") throw new Error("only registers and memory are written");
+    return [statement(this.writeRegister(operand.index, z, value))];
+  }
+
+  private value(operand: Operand, z: number): Expression {
+    switch (operand.kind) {
+      case "reg": return this.readRegister(operand.index, operand.size);
+      case "imm": return literal(z === 32 ? operand.value : operand.value & (z === 16 ? 65535 : 255));
+      case "rel": return literal(branchTarget(this.instruction, this.next));
+      case "mem": return this.load(this.effective(operand), operand.size);
+      default: throw new Error(`generated code cannot read ${operand.kind}`);
+    }
+  }
+
+  // ---- Vocabulary --------------------------------------------------------------------------------------------------
+
+  invoke(member: string, args: Expression[]): Expression {
+    switch (member) {
+      case "flags": return this.setFlags(args);
+      case "carry":
+        this.sawFlagsRead = true;
+        return carryOf(this.op);
+      case "arithmetic":
+        this.sawFlagsRead = true;
+        return arithmeticOf(this.op);
+      case "setArithmetic": return this.setArithmetic(args[0]!);
+      case "condition":
+        this.sawFlagsRead = true;
+        return conditionOf(this.instruction.cc, this.op);
+      case "reg": return this.readRegister(numberOf(args[0]!)!, numberOf(args[1]!)!);
+      case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
+      case "sp": return this.readRegister(S.ESP, 32);
+      case "setSp": return this.writeRegister(S.ESP, 32, args[0]!);
+      case "loadStack": return this.load(args[1]!, numberOf(args[0]!)!);
+      case "storeStack": return this.storeAt(args[1]!, numberOf(args[0]!)!, args[2]!);
+      default: throw new Error(`Exec has no ${member} in generated code`);
+    }
+  }
+
+  read(member: string): Expression {
+    switch (member) {
+      case "next": return literal(this.next);
+      case "cc": return literal(this.instruction.cc);
+      case "addressSize": return literal(this.instruction.addrSize);
+      default: throw new Error(`Exec.${member} cannot be read in generated code`);
+    }
+  }
+
+  write(member: string, value: Expression): Expression {
+    if (member !== "second") throw new Error(`Exec.${member} cannot be set in generated code`);
+    this.usesSecond = true;
+    return assign("$2", value);
+  }
+
+  private setFlags(args: Expression[]): Expression {
+    this.sawFlagsSet = true;
+    if (this.dropFlags) return { type: "SequenceExpression", expressions: [], start: 0, end: 0 };
+    const kind = numberOf(args[0]!)!, z = numberOf(args[1]!)!;
+    const [, , dst, src, aux] = args;
+    this.region.flagsWritten = true;
+    const parts: Expression[] = [];
+    if (needsAux(kind)) parts.push(assign(FLAG_AUX, aux!));
+    if (needsSource(kind)) parts.push(assign(FLAG_SRC, src!));
+    const op = kind << 2 | z >> 4;
+    parts.push(assign(FLAG_DST, dst!));
+    parts.push(assign(FLAG_OP, literal(op)));
+    this.op = op;
+    return sequence(parts);
+  }
+
+  private setArithmetic(flags: Expression): Expression {
+    this.sawFlagsSet = true;
+    this.region.flagsWritten = true;
+    const e = sequence([assign(FLAG_DST, flags), assign(FLAG_OP, literal(CC_EFLAGS << 2))]);
+    this.op = CC_EFLAGS << 2;
+    return e;
+  }
+
+  fork(): number {
+    return this.op;
+  }
+
+  restore(op: number): void {
+    this.op = op;
+  }
+
+  rejoin(now: number, other: number): void {
+    if (now !== other) this.op = UNKNOWN;
+  }
+}
+
+/** What emission and liveness need to know of a body, read off its source once. */
+export interface BodyFacts {
+  /** By parameter position: the body mentions it. */
+  readonly used: readonly boolean[];
+  /** It changes registers other than through its result, so operands must be read first. */
+  readonly hazardous: boolean;
+  /** It replaces all six arithmetic flags (when it sets them at all). */
+  readonly setsAll: boolean;
+  /** It needs the flags from before: for its effect, or only to pass some on. */
+  readonly readsFlags: boolean;
+  readonly passesCarry: boolean;
+}
+
+const facts = new Map<unknown, BodyFacts>();
+
+export function factsOf(semantics: Semantics & { kind: "inline" }): BodyFacts {
+  let known = facts.get(semantics.fn);
+  if (known === undefined) {
+    const source: string = Function.prototype.toString.call(semantics.fn);
+    const tree = treeOf(semantics.fn);
+    const passesCarry = /CC_(INC|DEC)/.test(source);
+    known = {
+      used: parametersOf(tree).map((name) => mentions(tree.body, name)),
+      hazardous: /\.(setReg|setSp|second|setArithmetic)\b/.test(source),
+      setsAll: /\.flags\(/.test(source),
+      readsFlags: /\.(arithmetic|condition)\(/.test(source) || (/\.carry\(/.test(source) && !passesCarry),
+      passesCarry,
+    };
+    facts.set(semantics.fn, known);
+  }
+  return known;
+}
+
+function mentions(node: unknown, name: string): boolean {
+  if (node === null || typeof node !== "object") return false;
+  if (Array.isArray(node)) return node.some((child) => mentions(child, name));
+  const record = node as { type?: string; name?: string };
+  if (record.type === "Identifier") return record.name === name;
+  return Object.values(record).some((child) => mentions(child, name));
+}
+
+export { block, comment };

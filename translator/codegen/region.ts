@@ -1,0 +1,300 @@
+import type { Expression, Statement } from "acorn";
+import * as S from "../../hypervisor/cpu-state.js";
+import { RAM_BASE, TLB_SUPERVISOR_EXEC, TLB_USER_EXEC } from "../../hypervisor/heap.js";
+import type { Block } from "../block.js";
+import { flagsSurelyWritten, type Instruction } from "../isa/instruction.js";
+import { format } from "../isa/format.js";
+import { semanticsOf } from "../isa/semantics/registry.js";
+import type { Op } from "../interpreter/bind.js";
+import * as A from "./ast.js";
+import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, UNKNOWN } from "./conditions.js";
+import { ADDRESS, BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET, TLB_WORD } from "./emit.js";
+import { print } from "./print.js";
+import { loopHeaders, makeReducible, structure } from "./structure.js";
+
+/** MODE bits that code must have to be generated: flat 32-bit segments. */
+export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
+
+/** Instructions after which a region is left now and then, so that newly optimised code is entered (jit-study.md, 3). */
+const SOFT_EXIT = 20_000;
+
+const EXIT = "X";
+const n = (): Expression => A.identifier(BUDGET_LOCAL);
+const i32 = (word: number): Expression => A.element("i32", A.literal(word));
+const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
+const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
+
+/** Generated code of a region, attached to the block it is entered by. */
+export interface RegionCode {
+  /** Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. */
+  readonly run: () => void;
+  /** Instructions that must be left in the budget to enter. */
+  readonly needed: number;
+  readonly blocks: readonly Block[];
+  readonly source: string;
+}
+
+/** The source of a region and what it must be given to run. */
+export interface RegionSource {
+  readonly source: string;
+  readonly needed: number;
+  readonly sites: readonly Site[];
+  readonly ops: readonly Op[];
+}
+
+/** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
+export function successorsOf(block: Block): number[] {
+  const last = block.instructions[block.instructions.length - 1];
+  if (last === undefined) return [];
+  const semantics = semanticsOf(last);
+  if (last.row.ends === null || (semantics.kind !== "inline" && isString(last))) return block.transfers && semantics.kind === "inline" ? [] : [block.nextEip];
+  if (semantics.kind !== "inline") return [];
+  const operand = last.operands[0];
+  const target = operand?.kind === "rel" ? (block.nextEip + operand.disp | 0) & (last.opSize === 16 ? 0xffff : -1) : undefined;
+  switch (last.row.ends) {
+    case "branch": return [target!, block.nextEip];
+    case "jump": case "call": return target === undefined ? block.targets : [target];
+    default: return block.targets;
+  }
+}
+
+function isString(instruction: Instruction): boolean {
+  return instruction.row.cost === "string";
+}
+
+class RegionBuilder {
+  private readonly blocks: readonly Block[];
+  private readonly byEip = new Map<number, number>();
+  private readonly graph: { successors: number[][] };
+  private readonly headers: Set<number>;
+  private readonly context: RegionContext;
+  private readonly ops: Op[] = [];
+  private readonly emitter: Emitter;
+
+  constructor(blocks: readonly Block[], mode: number) {
+    this.blocks = blocks;
+    blocks.forEach((b, i) => this.byEip.set(b.eip, i));
+    const successors = blocks.map((b) => [...new Set(successorsOf(b).flatMap((eip) => this.byEip.get(eip) ?? []))]);
+    this.graph = { successors: makeReducible({ successors }) };
+    this.headers = loopHeaders(this.graph);
+    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false };
+    this.emitter = new Emitter(this.context);
+  }
+
+  build(): RegionSource {
+    const needed = this.longestPath();
+    const body = structure(this.graph, (node, jump) => this.node(node, jump));
+    return { source: this.assemble(body, needed), needed, sites: this.context.sites, ops: this.ops };
+  }
+
+  /** Most instructions between two tests of the budget. */
+  private longestPath(): number {
+    const memo = new Map<number, number>();
+    const from = (node: number): number => {
+      let length = memo.get(node);
+      if (length === undefined) {
+        memo.set(node, 0);
+        length = this.blocks[node]!.instructions.length + Math.max(0, ...this.graph.successors[node]!.map((s) => this.headers.has(s) ? 0 : from(s)));
+        memo.set(node, length);
+      }
+      return length;
+    };
+    return Math.max(from(0), ...[...this.headers].map(from));
+  }
+
+  // ---- a node ------------------------------------------------------------------------------------------------------
+
+  private node(node: number, jump: (target: number) => Statement[]): Statement[] {
+    const block = this.blocks[node]!;
+    const { instructions } = block;
+    const count = instructions.length;
+    const out: Statement[] = [];
+    if (this.headers.has(node)) out.push(A.ifThen(A.binary(n(), "<", A.identifier(SOFT_LIMIT)), A.block(this.exit(block.eip))));
+    out.push(A.statement(A.assign(BUDGET_LOCAL, add(n(), -count))));
+    this.emitter.op = UNKNOWN;
+    const dead = deadFlags(instructions);
+    for (let i = 0; i < count; i++) {
+      const instruction = instructions[i]!;
+      const eip = block.addresses[i]!;
+      out.push(A.comment(`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`));
+      const semantics = semanticsOf(instruction);
+      const last = i === count - 1;
+      if (semantics.kind === "inline" && !usesSegment(instruction)) {
+        const emitted = this.emitter.emit(instruction, semantics, eip, count - i, dead[i]!);
+        if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
+        out.push(A.block(emitted.statements));
+      } else if (semantics.kind === "helper" && !this.hooked(block, i) || semantics.kind === "inline" && instruction.row.ends === null || (isString(instruction) && !this.hooked(block, i))) {
+        out.push(...this.helper(block, i, count));
+      } else {
+        return [...out, ...this.leaveThrough(block, i)];
+      }
+      if (last) out.push(...this.go(node, block.nextEip, jump));
+    }
+    return out;
+  }
+
+  /** A hypervisor's hook stands before it: the interpreter's binding then ends the block and sets EIP. */
+  private hooked(block: Block, i: number): boolean {
+    return i === block.instructions.length - 1 && block.transfers && semanticsOf(block.instructions[i]!).kind === "helper";
+  }
+
+  private go(node: number, eip: number, jump: (target: number) => Statement[]): Statement[] {
+    const target = this.byEip.get(eip);
+    if (target === undefined || !this.graph.successors[node]!.includes(target)) return this.exit(eip);
+    return [...this.pageCheck(node, target), ...jump(target)];
+  }
+
+  /** On an edge to another page: that page must still be in the instruction TLB, and be the same machine page. */
+  private pageCheck(node: number, target: number): Statement[] {
+    const from = this.blocks[node]!, to = this.blocks[target]!;
+    if (from.eip >>> 12 === to.eip >>> 12) return [];
+    const page = to.eip >>> 12;
+    const word = (RAM_BASE + to.physical - to.eip) | 1;
+    const table = this.context.user ? TLB_USER_EXEC : TLB_SUPERVISOR_EXEC;
+    return [A.ifThen(A.binary(i32(table + page), "!==", A.literal(word)), A.block(this.exit(to.eip)))];
+  }
+
+  private exit(eip: number): Statement[] {
+    return [A.statement(A.assign(EXIT_EIP, A.literal(eip))), A.breakTo(EXIT)];
+  }
+
+  private transfer(node: number, emitted: Emitted, jump: (target: number) => Statement[]): Statement[] {
+    const target = emitted.target!;
+    const known = A.numberOf(target);
+    if (known !== undefined) return [A.block(emitted.statements), ...this.go(node, known, jump)];
+    if (target.type === "ConditionalExpression") {
+      const taken = A.numberOf(target.consequent), other = A.numberOf(target.alternate);
+      if (taken !== undefined && other !== undefined) {
+        const simple = emitted.statements.length === 0;
+        const test = simple ? target.test : A.identifier(TARGET);
+        return [
+          ...(simple ? [] : [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.conditional(target.test, A.literal(1), A.literal(0))))])]),
+          A.ifThen(test, A.block(this.go(node, taken, jump))),
+          ...this.go(node, other, jump),
+        ];
+      }
+    }
+    const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
+    for (const s of this.graph.successors[node]!) {
+      const eip = this.blocks[s]!.eip;
+      out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block([...this.pageCheck(node, s), ...jump(s)])));
+    }
+    return [...out, A.statement(A.assign(EXIT_EIP, A.identifier(TARGET))), A.breakTo(EXIT)];
+  }
+
+  // ---- instructions that are not spliced ---------------------------------------------------------------------------
+
+  private opCall(op: Op): Statement {
+    const k = this.ops.push(op) - 1;
+    return A.statement({ type: "CallExpression", callee: A.element("ops", A.literal(k)) as never, arguments: [], optional: false, start: 0, end: 0 });
+  }
+
+  /** Everything in the heap as at the start of instruction `i`: the interpreter's closure runs on it. */
+  private spillFor(block: Block, i: number, count: number): Statement[] {
+    return [
+      marker("spill"), setI32(S.EIP, A.literal(block.addresses[i]!)), setI32(S.BUDGET, add(n(), count - i)),
+      A.statement(A.assign(LIVE, A.literal(0))),
+    ];
+  }
+
+  private helper(block: Block, i: number, count: number): Statement[] {
+    const next = block.addresses[i + 1] ?? block.nextEip;
+    const string = isString(block.instructions[i]!);
+    this.emitter.op = UNKNOWN;
+    const leave = A.block([
+      A.statement(A.assign(EXIT_EIP, string ? i32(S.EIP) : A.literal(next))),
+      A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
+    ]);
+    const asked: Expression = { type: "MemberExpression", object: A.identifier("rt"), property: A.identifier("leave"), computed: false, optional: false, start: 0, end: 0 };
+    return [
+      ...this.spillFor(block, i, count), this.opCall(block.ops[i]!), marker("reload"), A.statement(A.assign(LIVE, A.literal(1))),
+      A.ifThen(string ? A.conditional(asked, A.literal(1), A.binary(i32(S.EIP), "!==", A.literal(next))) : asked, leave),
+    ];
+  }
+
+  /** The last instruction runs in the interpreter's binding, which sets EIP; the region is left. */
+  private leaveThrough(block: Block, i: number): Statement[] {
+    const count = block.instructions.length;
+    const settle: Statement[] = block.transfers ? [] : [setI32(S.EIP, A.literal(block.nextEip))];
+    return [...this.spillFor(block, i, count), this.opCall(block.ops[i]!), ...settle, setI32(S.BUDGET, n()), A.returns()];
+  }
+
+  // ---- the function ------------------------------------------------------------------------------------------------
+
+  private assemble(body: Statement[], needed: number): string {
+    const { used, written, flagsWritten } = this.context;
+    const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
+    const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
+    const spill: Statement[] = registers.filter((r) => (written & 1 << r) !== 0).map((r) => setI32(r, A.identifier(`r${r}`)));
+    if (flagsWritten) spill.push(...flags.map(([name, word]) => setI32(word, A.identifier(name))));
+    const reload: Statement[] = [...registers.map((r) => A.statement(A.assign(`r${r}`, i32(r)))), ...flags.map(([name, word]) => A.statement(A.assign(name, i32(word))))];
+    const filled = fillMarkers(body, spill, reload);
+    const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
+    const locals = [...words.keys(), SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET];
+    const soft = A.conditional(A.binary(n(), ">", A.literal(SOFT_EXIT + needed)), add(n(), -SOFT_EXIT), A.literal(needed));
+    const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));
+    const program = A.program([
+      A.variables(locals, (name) => words.has(name) ? i32(words.get(name)!) : A.literal(name === LIVE ? 1 : 0)),
+      A.statement(A.assign(SOFT_LIMIT, soft)),
+      {
+        type: "TryStatement", block: A.block([A.labeled(EXIT, A.block(filled))]),
+        handler: { type: "CatchClause", param: A.identifier("error"), body: A.block([onFault, { type: "ThrowStatement", argument: A.identifier("error"), start: 0, end: 0 }]), start: 0, end: 0 },
+        finalizer: null, start: 0, end: 0,
+      },
+      ...spill, setI32(S.EIP, A.identifier(EXIT_EIP)), setI32(S.BUDGET, n()),
+    ]);
+    return print(program);
+  }
+}
+
+/** Spill and reload lists are known only when the whole region has been emitted: until then a marker stands for them. */
+function marker(kind: "spill" | "reload"): Statement {
+  return A.labeled(`$${kind}`, A.block([]));
+}
+
+function fillMarkers(statements: readonly Statement[], spill: readonly Statement[], reload: readonly Statement[]): Statement[] {
+  return statements.flatMap((s): Statement[] => {
+    switch (s.type) {
+      case "LabeledStatement":
+        if (s.label.name === "$spill") return [...spill];
+        if (s.label.name === "$reload") return [...reload];
+        return [{ ...s, body: fillMarkers([s.body], spill, reload)[0]! }];
+      case "BlockStatement": return [{ ...s, body: fillMarkers(s.body, spill, reload) }];
+      case "ForStatement": return [{ ...s, body: fillMarkers([s.body], spill, reload)[0]! }];
+      case "IfStatement": return [{ ...s, consequent: fillMarkers([s.consequent], spill, reload)[0]!, alternate: s.alternate == null ? null : fillMarkers([s.alternate], spill, reload)[0]! }];
+      default: return [s];
+    }
+  });
+}
+
+function usesSegment(instruction: Instruction): boolean {
+  return instruction.operands.some((o) => o.kind === "mem" && o.seg >= S.FS);
+}
+
+const STACK_OR_MEMORY = new Set(["stack", "call"]);
+
+/** For each instruction whether its flag results are overwritten before anything can look at them: a reader, a fault, the end. */
+export function deadFlags(instructions: readonly Instruction[]): boolean[] {
+  const dead = new Array<boolean>(instructions.length).fill(false);
+  let unread = false;
+  for (let i = instructions.length - 1; i >= 0; i--) {
+    const instruction = instructions[i]!;
+    const semantics = semanticsOf(instruction);
+    if (semantics.kind !== "inline") {
+      unread = false;
+      continue;
+    }
+    const facts = factsOf(semantics);
+    const setsAll = facts.setsAll && flagsSurelyWritten(instruction) !== 0;
+    dead[i] = unread && setsAll;
+    if (facts.readsFlags || (facts.passesCarry && !dead[i])) unread = false;
+    else if (setsAll) unread = true;
+    if (instruction.operands.some((o, k) => o.kind === "mem" && semantics.access.split(",")[k] !== "-") || STACK_OR_MEMORY.has(instruction.row.cost)) unread = false;
+  }
+  return dead;
+}
+
+/** Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. */
+export function generateRegion(blocks: readonly Block[], mode: number): RegionSource {
+  return new RegionBuilder(blocks, mode).build();
+}

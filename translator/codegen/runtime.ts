@@ -1,0 +1,120 @@
+import type { Cpu } from "../../hypervisor/cpu.js";
+import * as S from "../../hypervisor/cpu-state.js";
+import { RAM_BASE } from "../../hypervisor/heap.js";
+import { FRAME_CODE, FRAME_MMIO, FRAME_ROM } from "../../hypervisor/memory.js";
+import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
+import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
+import { Retry } from "../../hypervisor/trap.js";
+import type { Site } from "./emit.js";
+
+/** Names that generated code may use, in the order in which they are passed to it. */
+export const RUNTIME_NAMES = [
+  "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault",
+] as const;
+
+/**
+ * The slow halves of generated code's memory accesses. An access that the interpreter must make (MMIO, or a write to
+ * bytes that are cached code) throws Retry before it has any effect; a fault throws the trap. Either way the region's
+ * catch puts the state of the instruction's start into the heap, by the site number left in `site`.
+ */
+export class Runtime {
+  private readonly cpu: Cpu;
+  private readonly holdsCode: (pa: number, length: number) => boolean;
+  private readonly retry = new Retry();
+  /** Site number of the access that threw. */
+  site = -1;
+  /** A helper did what the region must be left for: time, interrupts or the region's own code have changed. */
+  leave = false;
+  readonly values: readonly unknown[];
+
+  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean) {
+    this.cpu = cpu;
+    this.holdsCode = holdsCode;
+    const { heap } = cpu;
+    this.values = [
+      heap.i32, heap.u8, heap.u16, this.loader(1), this.loader(2), this.loader(4), this.storer(1), this.storer(2), this.storer(4),
+      this.updater(1), this.updater(2), this.updater(4), arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
+      highestBit, this, (budget: number, sites: readonly Site[]): void => this.fault(budget, sites),
+    ];
+  }
+
+  /** Puts EIP and BUDGET of the faulting instruction into the heap. */
+  private fault(budget: number, sites: readonly Site[]): void {
+    const { eip, giveBack } = sites[this.site]!;
+    this.cpu.i32[S.EIP] = eip;
+    this.cpu.i32[S.BUDGET] = budget + giveBack;
+  }
+
+  /** Throws Retry when one of the pages of an access is MMIO. */
+  private plain(la: number, size: number, write: boolean): void {
+    const { mmu, memory } = this.cpu;
+    for (let at = la, left = size; left > 0;) {
+      const pa = mmu.residentAddress(at);
+      const here = Math.min(left, 4096 - (at & 0xfff));
+      const kind = memory.kindOf(pa >>> 12);
+      if ((kind & FRAME_MMIO) !== 0) throw this.retry;
+      if (write && (kind & FRAME_CODE) !== 0 && this.holdsCode(pa, here)) throw this.retry;
+      at = at + here | 0;
+      left -= here;
+    }
+  }
+
+  private loader(size: 1 | 2 | 4): (la: number, site: number) => number {
+    const { mmu, view, i32 } = this.access();
+    return (la, site) => {
+      this.site = site;
+      const word = i32[mmu.readTable + (la >>> 12)]!;
+      if (word !== 0 && (la & 0xfff) + size <= 4096) {
+        const at = la + word - 1 | 0;
+        return size === 4 ? view.getInt32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+      }
+      mmu.probeRead(la, size);
+      this.plain(la, size, false);
+      const value = mmu.readAs(la, size, mmu.user);
+      return size === 4 ? value | 0 : value;
+    };
+  }
+
+  private storer(size: 1 | 2 | 4): (la: number, value: number, site: number) => void {
+    const { mmu, view, i32 } = this.access();
+    return (la, value, site) => {
+      this.site = site;
+      const word = i32[mmu.writeTable + (la >>> 12)]!;
+      if (word !== 0 && (la & 0xfff) + size <= 4096) {
+        const at = la + word - 1 | 0;
+        if (size === 4) view.setInt32(at, value, true);
+        else if (size === 2) view.setInt16(at, value, true);
+        else view.setInt8(at, value);
+        return;
+      }
+      mmu.probeWrite(la, size);
+      this.plain(la, size, true);
+      this.raw(la, size, value);
+    };
+  }
+
+  private updater(size: 1 | 2 | 4): (la: number, site: number) => number {
+    const { mmu } = this.access();
+    return (la, site) => {
+      this.site = site;
+      mmu.probeWrite(la, size);
+      this.plain(la, size, true);
+      const value = mmu.readAs(la, size, mmu.user);
+      return size === 4 ? value | 0 : value;
+    };
+  }
+
+  /** Writes memory that has been checked, frames with cached code included, whose bytes here are not code. */
+  private raw(la: number, size: number, value: number): void {
+    const { mmu, heap, memory } = this.cpu;
+    for (let i = 0; i < size; i++) {
+      const pa = mmu.residentAddress(la + i | 0);
+      if ((memory.kindOf(pa >>> 12) & FRAME_ROM) === 0) heap.u8[RAM_BASE + pa] = value >>> (8 * i);
+    }
+  }
+
+  private access(): { mmu: Cpu["mmu"]; view: DataView; i32: Int32Array } {
+    return { mmu: this.cpu.mmu, view: this.cpu.heap.view, i32: this.cpu.i32 };
+  }
+}

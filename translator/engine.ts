@@ -1,0 +1,375 @@
+import type { Cpu } from "../hypervisor/cpu.js";
+import * as S from "../hypervisor/cpu-state.js";
+import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
+import type { Machine } from "../hypervisor/machine.js";
+import { FRAME_MMIO } from "../hypervisor/memory.js";
+import { DB, GP, GuestCrash, Retry, Trap, UD } from "../hypervisor/trap.js";
+import { type Block, BLOCK_LIMIT, BlockCache, TARGET_LIMIT } from "./block.js";
+import type { RegionCode } from "./codegen/region.js";
+import { Compiler } from "./compiler.js";
+import { Binder, type BoundInstruction, type Op } from "./interpreter/bind.js";
+import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
+import type { Instruction } from "./isa/instruction.js";
+import { FEATURES } from "./isa/opcodes.js";
+import { IMPLEMENTED } from "./isa/semantics/registry.js";
+
+/** Instructions executed between two looks at the clock, at most. */
+const SLICE_LIMIT = 100_000;
+
+/** Times a block is interpreted before its region is compiled. */
+const HOT = 40;
+
+/** Why `run` came back. */
+export type RunOutcome =
+  | { readonly reason: "exit"; readonly code: number }
+  | { readonly reason: "limit" }
+  | { readonly reason: "stopped" }
+  /** Halted with nothing that could ever wake it. */
+  | { readonly reason: "idle" };
+
+export interface EngineOptions {
+  /** Generated code is used (the default where the host allows code generation from strings). */
+  readonly jit?: boolean;
+  /** Times a block is interpreted before its region is compiled (default 40). */
+  readonly hot?: number;
+  /** Blocks kept before the cache is emptied. */
+  readonly blockCapacity?: number;
+}
+
+/** What a strategy may want to know of the blocks executed in MODE_TRANSLATED (dbt's modelled translation cache). */
+export interface BlockObserver {
+  (block: Block): void;
+}
+
+/**
+ * The run loop: interrupts and time in the outer loop, exceptions around it, blocks inside. Guest instructions are
+ * counted exactly, and an interrupt is taken after the same instruction whichever tier executes.
+ */
+export class Engine {
+  readonly machine: Machine;
+  readonly cpu: Cpu;
+  readonly blocks: BlockCache;
+  private readonly binder: Binder;
+  private readonly decode: Decode;
+  private readonly scratch = new Uint8Array(32);
+  /** null: everything is interpreted. */
+  private readonly compiler: Compiler | null;
+  private readonly hot: number;
+
+  /** Instructions the running slice began with. */
+  private sliceStart = 0;
+  /** Index of the running instruction in its block, which is how many of the block have completed. */
+  private index = 0;
+  /** The interpreter's block ends before this index: set to 0 to leave after the running instruction. */
+  private end = 0;
+  private running: Block | null = null;
+  private stopRequested = false;
+  /** Instructions left of the `run` in progress. */
+  private remaining = 0;
+  onBlock: BlockObserver | null = null;
+
+  constructor(machine: Machine, options: EngineOptions = {}) {
+    this.machine = machine;
+    this.cpu = machine.cpu;
+    this.decode = decoderFor(FEATURES.filter((f) => f !== "vmx"), IMPLEMENTED);
+    this.binder = new Binder(this.cpu);
+    const { cpu } = this;
+    this.blocks = new BlockCache(options.blockCapacity ?? 200_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
+    machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
+    machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
+    machine.clock.onReschedule = () => this.interruptBlock();
+    cpu.interpretOne = () => this.interpretOne();
+    this.hot = options.hot ?? HOT;
+    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks) : null;
+  }
+
+  /** Leaves `run` at the next instruction boundary. */
+  stop(): void {
+    this.stopRequested = true;
+    this.interruptBlock();
+  }
+
+  /** Makes the run loop look at time and interrupts after the running instruction. */
+  private interruptBlock(): void {
+    this.cpu.recheck = true;
+    this.end = 0;
+    if (this.compiler !== null) this.compiler.runtime.leave = true;
+  }
+
+  private codeWritten(pa: number, length: number): void {
+    const dropped = this.blocks.invalidate(pa, length);
+    if (this.running !== null && dropped.includes(this.running)) this.end = 0;
+    if (this.compiler !== null) this.compiler.runtime.leave = true;
+  }
+
+  // ---- outer loop ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Runs until the guest powers off, `maxInstructions` more have completed, `stop` was called, or nothing can happen
+   * any more. Throws GuestCrash when the guest cannot go on.
+   */
+  run(maxInstructions = Infinity): RunOutcome {
+    const { cpu } = this;
+    const { clock } = this.machine;
+    this.remaining = maxInstructions;
+    this.stopRequested = false;
+    for (;;) {
+      cpu.recheck = false;
+      clock.runDue();
+      if (cpu.exitCode !== undefined) return { reason: "exit", code: cpu.exitCode };
+      if (this.stopRequested) return { reason: "stopped" };
+      if (this.remaining <= 0) return { reason: "limit" };
+      if (!cpu.interruptShadow && cpu.strategy.interruptPending(cpu)) {
+        this.guard(() => cpu.strategy.acceptInterrupt(cpu));
+        continue;
+      }
+      if (cpu.halted) {
+        const deadline = clock.nextDeadline();
+        if (deadline === Infinity) return { reason: "idle" };
+        this.machine.ledger.idle(Math.max(0, deadline - clock.now()));
+        continue;
+      }
+      this.slice();
+    }
+  }
+
+  /** Instructions until the clock must be looked at: extra cycles of events make it late, never early, and by instructions alone. */
+  private sliceLength(): number {
+    const { clock, ledger } = this.machine;
+    const left = (clock.nextDeadline() - clock.now()) / ledger.profile.cyclesPerInstruction.cycles;
+    return Math.max(1, Math.min(Math.ceil(left), SLICE_LIMIT, this.remaining));
+  }
+
+  private slice(): void {
+    const { cpu } = this;
+    const { i32 } = cpu;
+    const trapFlag = (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0;
+    const single = cpu.interruptShadow || trapFlag;
+    cpu.interruptShadow = false;
+    this.begin(single ? 1 : this.sliceLength());
+    try {
+      this.dispatch();
+    } catch (error) {
+      this.settle();
+      if (!(error instanceof Trap)) throw error;
+      this.deliver(error);
+      return;
+    }
+    this.settle();
+    if (trapFlag) this.guard(() => cpu.raise(DB));
+  }
+
+  private begin(instructions: number): void {
+    this.sliceStart = instructions;
+    this.cpu.i32[S.BUDGET] = instructions;
+    this.index = 0;
+  }
+
+  /** Adds the slice's instructions to the ledger. */
+  private settle(): void {
+    const done = this.sliceStart - this.cpu.i32[S.BUDGET]!;
+    this.machine.ledger.settledInstructions += done;
+    this.remaining -= done;
+    this.begin(0);
+  }
+
+  private deliver(trap: Trap): void {
+    const { cpu } = this;
+    cpu.recheck = true;
+    this.guard(() => cpu.strategy.exception(cpu, { vector: trap.vector, errorCode: trap.errorCode }));
+  }
+
+  /** Runs a delivery; a trap it throws is delivered in turn (the delivery itself knows of double faults). */
+  private guard(action: () => void): void {
+    for (let pending: (() => void) | null = action; pending !== null;) {
+      try {
+        pending();
+        pending = null;
+      } catch (error) {
+        if (!(error instanceof Trap)) throw error;
+        const trap = { vector: error.vector, errorCode: error.errorCode };
+        pending = () => this.cpu.strategy.exception(this.cpu, trap);
+      }
+    }
+  }
+
+  // ---- inner loop ----------------------------------------------------------------------------------------------------
+
+  private dispatch(): void {
+    const { cpu } = this;
+    const { i32 } = cpu;
+    const { compiler, hot } = this;
+    while (i32[S.BUDGET]! > 0 && !cpu.recheck) {
+      const block = this.lookup();
+      const { code } = block;
+      if (code !== null && i32[S.BUDGET]! >= code.needed) {
+        compiler!.runtime.leave = false;
+        this.enter(code);
+      } else {
+        this.interpret(block, i32[S.BUDGET]!);
+        if (++block.heat === hot && compiler !== null && !block.cold && block.valid) compiler.compile(block);
+      }
+    }
+  }
+
+  /** Runs generated code; an instruction it cannot make itself is left to the interpreter. */
+  private enter(code: RegionCode): void {
+    try {
+      code.run();
+    } catch (error) {
+      if (!(error instanceof Retry)) throw error;
+      this.interpret(this.lookup(), 1);
+    }
+  }
+
+  /** The block at CS:EIP, from the cache or freshly decoded; throws the trap of a fetch that fails. */
+  private lookup(): Block {
+    const { cpu } = this;
+    const { i32 } = cpu;
+    const eip = i32[S.EIP]!, mode = i32[S.MODE]!;
+    const la = eip + i32[S.SEG_BASE + S.CS]! | 0;
+    const word = i32[cpu.mmu.execTable + (la >>> 12)]!;
+    const physical = word !== 0 ? la + word - 1 - RAM_BASE >>> 0 : cpu.mmu.codeAddress(la);
+    const block = this.blocks.find(physical, eip, mode);
+    if (block !== null && (block.crossFrame < 0 || this.crossesInto(la) === block.crossFrame) && this.withinCodeLimit(block)) return block;
+    return this.build(la, physical, eip, mode);
+  }
+
+  private crossesInto(la: number): number {
+    return this.cpu.mmu.codeAddress((la | 0xfff) + 1 | 0) >>> 12;
+  }
+
+  private withinCodeLimit(block: Block): boolean {
+    return (block.mode & S.MODE_FLAT) !== 0 || (block.eip >>> 0) + block.bytes - 1 <= this.cpu.segLimit(S.CS);
+  }
+
+  /** Runs at most `budget` instructions of a block. */
+  private interpret(block: Block, budget: number): void {
+    const { i32 } = this.cpu;
+    const { ops } = block;
+    const length = ops.length;
+    this.running = block;
+    this.end = length < budget ? length : budget;
+    this.index = 0;
+    try {
+      for (; this.index < this.end; this.index++) ops[this.index]!();
+    } finally {
+      // After a trap `index` is the instruction that raised it, and EIP becomes its address.
+      const done = this.index;
+      i32[S.BUDGET] = i32[S.BUDGET]! - done;
+      this.index = 0;
+      this.running = null;
+      if (done < length) i32[S.EIP] = block.addresses[done]!;
+      else if (!block.transfers) i32[S.EIP] = block.nextEip;
+      else if (block.indirect) noteTarget(block, i32[S.EIP]!);
+    }
+  }
+
+  private interpretOne(): void {
+    const { running, index, end } = this;
+    const { i32 } = this.cpu;
+    const budget = i32[S.BUDGET]!;
+    const block = this.lookup();
+    try {
+      this.interpret(block, 1);
+    } finally {
+      // Counted at once: the caller is a monitor between two slices or inside a callout.
+      this.machine.ledger.settledInstructions += budget - i32[S.BUDGET]!;
+      i32[S.BUDGET] = budget;
+      this.running = running;
+      this.index = index;
+      this.end = end;
+    }
+  }
+
+  // ---- decoding ------------------------------------------------------------------------------------------------------
+
+  private build(la: number, physical: number, eip: number, mode: number): Block {
+    const { cpu } = this;
+    if ((cpu.memory.kindOf(physical >>> 12) & FRAME_MMIO) !== 0) cpu.raise(UD);
+    const codeSize = (mode & S.MODE_CODE32) !== 0 ? 32 : 16;
+    const { u8 } = cpu;
+    const start = RAM_BASE + physical;
+    const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
+    const instructions: Instruction[] = [], addresses: number[] = [], ops: Op[] = [];
+    let at = start, transfers = false, crossFrame = -1;
+    while (instructions.length < BLOCK_LIMIT) {
+      let decoded = this.decode(u8, at, pageEnd, codeSize);
+      let bound: BoundInstruction;
+      const address = eip + (at - start) | 0;
+      if (decoded.invalid === "FETCH") {
+        if (instructions.length !== 0) break;
+        crossFrame = this.crossesInto(la);
+        decoded = this.decodeAcross(at, pageEnd, crossFrame, codeSize);
+      }
+      if (decoded.invalid !== null) {
+        if (instructions.length !== 0) break;
+        return this.faulting(decoded.invalid === "GP", physical, eip, mode, crossFrame);
+      }
+      if (!this.fetchAllowed(address, decoded.length, mode)) {
+        if (instructions.length !== 0) break;
+        cpu.raise(GP, 0);
+      }
+      bound = this.binder.bind(decoded, address, mode);
+      instructions.push(decoded);
+      addresses.push(address);
+      ops.push(bound.op);
+      at += decoded.length;
+      transfers = bound.transfers;
+      if (bound.ends || at >= pageEnd) break;
+    }
+    return this.keep({
+      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
+      crossFrame, transfers, indirect: indirect(instructions), valid: true, heat: 0, code: null, cold: crossFrame >= 0, targets: [], regions: new Set(),
+    });
+  }
+
+  /** The bytes of an instruction that goes on in frame `next`, decoded from a copy. */
+  private decodeAcross(at: number, pageEnd: number, next: number, codeSize: 16 | 32): ReturnType<Decode> {
+    const { u8, memory } = this.cpu;
+    const head = pageEnd - at;
+    this.scratch.fill(0xff);
+    this.scratch.set(u8.subarray(at, pageEnd));
+    if ((memory.kindOf(next) & FRAME_MMIO) === 0) {
+      const tail = RAM_BASE + next * PAGE_SIZE;
+      this.scratch.set(u8.subarray(tail, tail + MAX_LENGTH), head);
+    }
+    return this.decode(this.scratch, 0, head + MAX_LENGTH, codeSize);
+  }
+
+  private fetchAllowed(address: number, length: number, mode: number): boolean {
+    return (mode & S.MODE_FLAT) !== 0 || (address >>> 0) + length - 1 <= this.cpu.segLimit(S.CS);
+  }
+
+  /** A block of one instruction that is none: #UD, or #GP for one longer than 15 bytes. */
+  private faulting(tooLong: boolean, physical: number, eip: number, mode: number, crossFrame: number): Block {
+    const { cpu } = this;
+    const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
+    const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
+    return this.keep({
+      physical, eip, mode, instructions: [], addresses: Int32Array.of(eip), ops: [op], bytes, nextEip: eip, crossFrame,
+      transfers: true, indirect: false, valid: true, heat: 0, code: null, cold: true, targets: [], regions: new Set(),
+    });
+  }
+
+  private keep(block: Block): Block {
+    this.blocks.add(block);
+    this.onBlock?.(block);
+    return block;
+  }
+}
+
+function indirect(instructions: readonly Instruction[]): boolean {
+  const last = instructions[instructions.length - 1];
+  if (last === undefined) return false;
+  const { ends } = last.row;
+  return ends === "ret" || ends === "indirect" || ((ends === "call" || ends === "jump") && last.operands[0]?.kind !== "rel");
+}
+
+/** Remembers where an indirect transfer went: regions jump there directly. */
+function noteTarget(block: Block, eip: number): void {
+  const { targets } = block;
+  if (targets.length < TARGET_LIMIT && !targets.includes(eip)) targets.push(eip);
+}
+
+export { GuestCrash, Retry };
