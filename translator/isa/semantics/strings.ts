@@ -1,0 +1,189 @@
+import type { Cpu } from "../../../hypervisor/cpu.js";
+import * as S from "../../../hypervisor/cpu-state.js";
+import { CC_SUB } from "../../../hypervisor/flags.js";
+import { referenceAllowed, segmentAddress } from "../../../hypervisor/segmentation.js";
+import { checkPort } from "../../../hypervisor/tss.js";
+import type { Instruction } from "../instruction.js";
+import { loadLinear, storeLinear } from "./operand-access.js";
+import { transfer, type Semantics } from "./semantics.js";
+
+/**
+ * String instructions (SDM vol. 1, 7.3.9; vol. 2, REP). A repeated one does at most ITERATIONS_AT_ONCE iterations an
+ * execution and leaves EIP at itself while it is not through, so that interrupts come between. A fault finds the registers
+ * as after the iterations that completed, and EFLAGS as before the instruction.
+ */
+export const ITERATIONS_AT_ONCE = 4096;
+
+interface StringOperation {
+  /** Uses ESI; uses EDI. */
+  readonly source: boolean;
+  readonly destination: boolean;
+  /** One iteration at the offsets `si` and `di`; false ends the repetition. */
+  readonly element: (cpu: Cpu, instruction: Instruction, si: number, di: number) => boolean;
+  /** As many iterations up to `most` as go in one piece upwards, 0 when none do: on pages of plain memory that are in the TLB. */
+  readonly bulk?: (cpu: Cpu, instruction: Instruction, si: number, di: number, most: number) => number;
+  readonly compares?: true;
+  readonly port?: true;
+}
+
+const sourceSegment = (instruction: Instruction): number => instruction.seg >= 0 ? instruction.seg : S.DS;
+
+function loadSource(cpu: Cpu, instruction: Instruction, si: number): number {
+  return loadLinear(cpu, segmentAddress(cpu, sourceSegment(instruction), si, instruction.size >> 3, false), instruction.size);
+}
+
+function run(cpu: Cpu, instruction: Instruction, operation: StringOperation): void {
+  const { i32 } = cpu;
+  const { addrSize, size } = instruction;
+  const repeated = instruction.rep !== "";
+  const count = repeated ? cpu.reg(S.ECX, addrSize) >>> 0 : 1;
+  const most = Math.min(count, ITERATIONS_AT_ONCE);
+  const step = (i32[S.EFLAGS_SYS]! & S.FLAG_DF) !== 0 ? -(size >> 3) : size >> 3;
+  const bulk = repeated && step > 0 ? operation.bulk : undefined;
+  const offset = (value: number): number => addrSize === 16 ? value & 0xffff : value | 0;
+  let si = cpu.reg(S.ESI, addrSize), di = cpu.reg(S.EDI, addrSize);
+  let done = 0, more = true, completed = false;
+  const op = i32[S.CC_OP]!, dst = i32[S.CC_DST]!, src = i32[S.CC_SRC]!, aux = i32[S.CC_AUX]!;
+  if (operation.port && most !== 0) checkPort(cpu, cpu.reg(S.EDX, 16), size >> 3);
+  try {
+    while (more && done < most) {
+      let n = bulk === undefined ? 0 : bulk(cpu, instruction, si, di, most - done);
+      if (n === 0) {
+        more = operation.element(cpu, instruction, si, di);
+        n = 1;
+      }
+      done += n;
+      si = offset(si + n * step);
+      di = offset(di + n * step);
+    }
+    completed = true;
+  } finally {
+    if (operation.source) cpu.setReg(S.ESI, addrSize, si);
+    if (operation.destination) cpu.setReg(S.EDI, addrSize, di);
+    if (repeated) {
+      cpu.setReg(S.ECX, addrSize, count - done);
+      if (done !== 0) cpu.ledger.event("instruction.string_iteration", done);
+    }
+    if (!completed && operation.compares) {
+      i32[S.CC_OP] = op;
+      i32[S.CC_DST] = dst;
+      i32[S.CC_SRC] = src;
+      i32[S.CC_AUX] = aux;
+    }
+  }
+  if (done === count || !more) {
+    const next = cpu.eip + instruction.length;
+    cpu.eip = (cpu.segAttr(S.CS) & S.ATTR_DB) !== 0 ? next : next & 0xffff;
+  }
+}
+
+// ---- one iteration -----------------------------------------------------------------------------------------------------
+
+function move(cpu: Cpu, instruction: Instruction, si: number, di: number): boolean {
+  const value = loadSource(cpu, instruction, si);
+  storeLinear(cpu, segmentAddress(cpu, S.ES, di, instruction.size >> 3, true), instruction.size, value);
+  return true;
+}
+
+function store(cpu: Cpu, instruction: Instruction, _si: number, di: number): boolean {
+  storeLinear(cpu, segmentAddress(cpu, S.ES, di, instruction.size >> 3, true), instruction.size, cpu.reg(S.EAX, instruction.size));
+  return true;
+}
+
+function load(cpu: Cpu, instruction: Instruction, si: number): boolean {
+  cpu.setReg(S.EAX, instruction.size, loadSource(cpu, instruction, si));
+  return true;
+}
+
+/** Leaves the flags of a - b; true while the repeat prefix's condition holds. */
+function compareValues(cpu: Cpu, instruction: Instruction, a: number, b: number): boolean {
+  const { i32 } = cpu;
+  const { size } = instruction;
+  const result = size === 32 ? (a - b) | 0 : size === 16 ? (a - b) & 0xffff : (a - b) & 0xff;
+  i32[S.CC_OP] = CC_SUB * 4 + (size >> 4);
+  i32[S.CC_DST] = result;
+  i32[S.CC_SRC] = b;
+  return (result === 0) === (instruction.rep === "rep");
+}
+
+function compare(cpu: Cpu, instruction: Instruction, si: number, di: number): boolean {
+  const a = loadSource(cpu, instruction, si);
+  return compareValues(cpu, instruction, a, loadLinear(cpu, segmentAddress(cpu, S.ES, di, instruction.size >> 3, false), instruction.size));
+}
+
+function scan(cpu: Cpu, instruction: Instruction, _si: number, di: number): boolean {
+  const b = loadLinear(cpu, segmentAddress(cpu, S.ES, di, instruction.size >> 3, false), instruction.size);
+  return compareValues(cpu, instruction, cpu.reg(S.EAX, instruction.size), b);
+}
+
+/** The destination is made writable before the port is read: reading one cannot be taken back. */
+function input(cpu: Cpu, instruction: Instruction, _si: number, di: number): boolean {
+  const bytes = instruction.size >> 3 as 1 | 2 | 4;
+  const la = segmentAddress(cpu, S.ES, di, bytes, true);
+  cpu.mmu.probeWrite(la, bytes);
+  storeLinear(cpu, la, instruction.size, cpu.ports.read(cpu.reg(S.EDX, 16), bytes) | 0);
+  cpu.recheck = true;
+  return true;
+}
+
+function output(cpu: Cpu, instruction: Instruction, si: number): boolean {
+  const value = loadSource(cpu, instruction, si);
+  cpu.ports.write(cpu.reg(S.EDX, 16), instruction.size >> 3 as 1 | 2 | 4, value >>> 0);
+  cpu.recheck = true;
+  return true;
+}
+
+// ---- in bulk -----------------------------------------------------------------------------------------------------------
+
+/** Elements from `offset` on, up to `most`, that one page holds and the segment allows; 0 if there is more to it. */
+function runLength(cpu: Cpu, sreg: number, offset: number, instruction: Instruction, most: number, write: boolean): number {
+  const bytes = instruction.size >> 3;
+  const la = cpu.segBase(sreg) + offset;
+  const toWrap = instruction.addrSize === 16 ? 0x10000 - offset : 0x100000000 - (offset >>> 0);
+  const n = Math.min(most, Math.floor(Math.min(0x1000 - (la & 0xfff), toWrap) / bytes));
+  return n > 1 && referenceAllowed(cpu.segAttr(sreg), cpu.segLimit(sreg), offset >>> 0, n * bytes, write) ? n : 0;
+}
+
+/** Heap address behind a linear address, or -1 when the table has no entry for its page. */
+function heapAddress(cpu: Cpu, table: number, la: number): number {
+  const word = cpu.i32[table + (la >>> 12)]!;
+  return word === 0 ? -1 : (la + word - 1) >>> 0;
+}
+
+function bulkMove(cpu: Cpu, instruction: Instruction, si: number, di: number, most: number): number {
+  const segment = sourceSegment(instruction);
+  const n = runLength(cpu, S.ES, di, instruction, runLength(cpu, segment, si, instruction, most, false), true);
+  if (n === 0) return 0;
+  const from = heapAddress(cpu, cpu.mmu.readTable, cpu.segBase(segment) + si), to = heapAddress(cpu, cpu.mmu.writeTable, cpu.segBase(S.ES) + di);
+  if (from < 0 || to < 0) return 0;
+  const element = instruction.size >> 3, bytes = n * element;
+  const { u8 } = cpu;
+  if (to <= from || to >= from + bytes) u8.copyWithin(to, from, from + bytes);
+  else if (to - from >= element) for (let i = 0; i < bytes; i++) u8[to + i] = u8[from + i]!;
+  else return 0;
+  return n;
+}
+
+function bulkStore(cpu: Cpu, instruction: Instruction, _si: number, di: number, most: number): number {
+  const n = runLength(cpu, S.ES, di, instruction, most, true);
+  if (n === 0) return 0;
+  const to = heapAddress(cpu, cpu.mmu.writeTable, cpu.segBase(S.ES) + di);
+  const element = instruction.size >> 3, value = cpu.reg(S.EAX, instruction.size);
+  if (to < 0 || to % element !== 0) return 0;
+  if (element === 4) cpu.i32.fill(value, to >>> 2, (to >>> 2) + n);
+  else if (element === 2) cpu.u16.fill(value, to >>> 1, (to >>> 1) + n);
+  else cpu.u8.fill(value, to, to + n);
+  return n;
+}
+
+const of = (operation: StringOperation): Semantics => transfer((cpu, instruction) => run(cpu, instruction, operation));
+
+export const STRINGS: Readonly<Record<string, Semantics>> = {
+  MOVS: of({ source: true, destination: true, element: move, bulk: bulkMove }),
+  STOS: of({ source: false, destination: true, element: store, bulk: bulkStore }),
+  LODS: of({ source: true, destination: false, element: load }),
+  CMPS: of({ source: true, destination: true, element: compare, compares: true }),
+  SCAS: of({ source: false, destination: true, element: scan, compares: true }),
+  INS: of({ source: false, destination: true, element: input, port: true }),
+  OUTS: of({ source: true, destination: false, element: output, port: true }),
+};
