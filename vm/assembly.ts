@@ -1,0 +1,117 @@
+import type { Cpu } from "../hypervisor/cpu.js";
+import { type BlockBackend } from "../hypervisor/devices/block-backend.js";
+import type { GuestMemory } from "../hypervisor/devices/device.js";
+import { DESKTOP_DISK_2003, diskTiming } from "../hypervisor/devices/disk-timing.js";
+import { createPlatform, type Platform } from "../hypervisor/devices/platform.js";
+import { UsageError } from "../hypervisor/errors.js";
+import { identifyImage } from "../hypervisor/loader/identify.js";
+import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
+import type { Machine } from "../hypervisor/machine.js";
+import { FRAME_MMIO } from "../hypervisor/memory.js";
+import { enterProtectedFlat } from "../hypervisor/reset.js";
+import * as S from "../hypervisor/cpu-state.js";
+import type { Strategy } from "../hypervisor/strategy.js";
+import type { Engine } from "../translator/engine.js";
+import type { VmOptions } from "./options.js";
+
+/** An instruction that did, deprivileged, what it does not do on a bare machine. */
+export interface WrongInstruction {
+  readonly mnemonic: string;
+  /** EIP of the instruction. */
+  readonly address: number;
+  readonly times: number;
+  /** What it did, and what it would have done. */
+  readonly did: string;
+  readonly native: string;
+}
+
+/** What a builder is handed: an empty machine, and what the guest's world is to be made of. */
+export interface Parts {
+  readonly machine: Machine;
+  readonly options: VmOptions;
+  /** Contents of the files that `options` names. */
+  readonly image: Uint8Array;
+  readonly imageName: string;
+  readonly initrd: Uint8Array | undefined;
+  readonly disks: readonly BlockBackend[];
+  readonly outside: Outside;
+}
+
+/** The machine's ends that lead to its owner. */
+export interface Outside {
+  readonly serialOut: (byte: number) => void;
+  readonly debugOut: (byte: number) => void;
+  readonly exit: (code: number) => void;
+  readonly reset: () => void;
+}
+
+/** A guest in its mode, loaded and about to execute its first instruction. */
+export interface Assembly {
+  readonly strategy: Strategy;
+  /** Guest-physical memory. */
+  readonly memory: GuestMemory;
+  /** Machine address of a linear address as the guest's code sees it now, -1 where nothing is mapped. Changes nothing. */
+  linear(cpu: Cpu, la: number): number;
+  /** Bytes for the guest's console. */
+  send(bytes: Iterable<number>): void;
+  /** Puts the image into memory and the processor at its entry; called once, when the engine is there. */
+  start(engine: Engine): void;
+  /** Only classic gives one. */
+  wrongInstructions?(): WrongInstruction[];
+}
+
+/** Makes the mode's strategy, devices and guest memory on an empty machine. */
+export type Builder = (parts: Parts) => Assembly;
+
+/** Device windows and the BIOS's area below 1 MiB that are not memory: the VGA's 128 KiB. */
+const VGA_FIRST = 0xa0, VGA_END = 0xc0;
+
+/** The PC around a guest that is not paravirtual; interrupts make the run loop look up. */
+export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
+  const { machine, disks, outside } = parts;
+  const { clock, ledger, cpu } = machine;
+  const platform = createPlatform({
+    clock, memory, disks,
+    count: (name, n) => ledger.event(name, n),
+    serialOut: outside.serialOut, debugOut: outside.debugOut, onExit: outside.exit, onReset: outside.reset,
+    onInterrupt: () => { cpu.recheck = true; },
+    diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
+  });
+  for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
+  machine.memory.mmio = platform.mmio;
+  return platform;
+}
+
+/** Loads an image that boots on a PC and puts the processor, as the guest is to find it, at its entry. */
+export function bootPc(parts: Parts, memory: GuestMemory, cpu: Cpu): void {
+  const { image, imageName, initrd, options } = parts;
+  const { kinds } = identifyImage(image, imageName);
+  if (!kinds.includes("multiboot")) throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode ${options.mode ?? "native"} boots Multiboot kernels`);
+  const entry = loadMultiboot(image, memory, {
+    name: imageName, commandLine: commandLine(imageName, options.append), modules: initrd ? [{ bytes: initrd }] : [],
+  });
+  enterProtectedFlat(cpu, entry.entry);
+  cpu.i32[S.EAX] = entry.eax;
+  cpu.i32[S.EBX] = entry.ebx;
+}
+
+/** As boot loaders pass it: the image's name, then what the user appended. */
+function commandLine(imageName: string, append = ""): string {
+  return append === "" ? imageName : `${imageName} ${append}`;
+}
+
+export function describe(kind: string): string {
+  return { multiboot: "Multiboot kernel", "xen-pv": "Xen paravirtual kernel", bzimage: "Linux bzImage", disk: "disk image" }[kind] ?? kind;
+}
+
+/** Guest-physical memory that is machine memory. */
+export function identityMemory(machine: Machine): GuestMemory {
+  const { memory, guestBytes } = machine;
+  const inside = (pa: number, bytes: Uint8Array): Uint8Array => bytes.subarray(0, Math.max(0, Math.min(bytes.length, guestBytes - pa)));
+  return {
+    size: guestBytes,
+    read: (pa, into) => { into.fill(0); memory.readBytes(pa, inside(pa, into)); },
+    write: (pa, from) => memory.writeBytes(pa, inside(pa, from)),
+  };
+}
+

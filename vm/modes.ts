@@ -1,0 +1,22 @@
+import type { Builder } from "./assembly.js";
+import { UsageError } from "../hypervisor/errors.js";
+import { buildNative } from "./native.js";
+import type { Mode } from "./options.js";
+
+const missing: Builder = ({ options }) => { throw new UsageError(`mode ${options.mode} is not built yet`); };
+
+/** How each mode's guest is put together. */
+export const BUILDERS: Readonly<Record<Mode, Builder>> = {
+  native: buildNative,
+  classic: missing,
+  dbt: missing,
+  paravirt: missing,
+  hvm: missing,
+};
+
+const MIB = 1 << 20;
+
+/** Machine memory that the mode's hypervisor takes for itself, above the guest's. */
+export function monitorBytes(mode: Mode, _guestBytes: number): number {
+  return mode === "native" ? 0 : 16 * MIB;
+}

@@ -1,0 +1,47 @@
+import { UsageError } from "../hypervisor/errors.js";
+import type { BlockBackend } from "../hypervisor/devices/block-backend.js";
+import type { CostProfile } from "../hypervisor/ledger.js";
+
+/** The ways to run a guest, in the order every table lists them. */
+export const MODES = ["native", "classic", "dbt", "paravirt", "hvm"] as const;
+export type Mode = (typeof MODES)[number];
+
+export const MMUS = ["ept", "shadow"] as const;
+export type MmuKind = (typeof MMUS)[number];
+
+/** MiB of memory a guest has when nobody says otherwise, and what it may have. */
+export const DEFAULT_MEMORY = 64, MIN_MEMORY = 4, MAX_MEMORY = 1536;
+
+/** What a machine is built from. */
+export interface VmOptions {
+  /** The guest: a file's path, or its bytes. */
+  readonly image: string | Uint8Array;
+  /** Default `native`. */
+  readonly mode?: Mode;
+  /** MiB of guest memory, default 64. */
+  readonly memory?: number;
+  /** The kernel's command line. */
+  readonly append?: string;
+  /** A Multiboot module or a Xen domain's ramdisk: a file's path, or its bytes. */
+  readonly initrd?: string | Uint8Array;
+  /** Up to four: a file's path (written in place), bytes (copied on write), or a back end. */
+  readonly disks?: readonly (string | Uint8Array | BlockBackend)[];
+  /** Tables that hvm translates by: `ept`, or `shadow` as the first processors with VT-x had to. */
+  readonly mmu?: MmuKind;
+  /** What an event costs; default the profile `xeon-2003`. */
+  readonly profile?: CostProfile;
+  /** Guest code may be compiled to JavaScript (the default where the host allows it); results never depend on it. */
+  readonly jit?: boolean;
+}
+
+/** Options of the numbers a user can get wrong; throws UsageError. */
+export function checkOptions(options: VmOptions): void {
+  const { mode = "native", memory = DEFAULT_MEMORY, mmu, disks = [] } = options;
+  if (!MODES.includes(mode)) throw new UsageError(`unknown mode '${mode}': choose one of ${MODES.join(", ")}`);
+  if (!Number.isInteger(memory) || memory < MIN_MEMORY || memory > MAX_MEMORY) {
+    throw new UsageError(`memory must be a whole number of MiB from ${MIN_MEMORY} to ${MAX_MEMORY}`);
+  }
+  if (mmu !== undefined && !MMUS.includes(mmu)) throw new UsageError(`unknown mmu '${mmu}': choose one of ${MMUS.join(", ")}`);
+  if (mmu !== undefined && mode !== "hvm") throw new UsageError(`an mmu can be chosen in mode hvm only, not in ${mode}`);
+  if (disks.length > 4) throw new UsageError("a machine has four disks at most");
+}

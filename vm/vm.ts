@@ -1,0 +1,296 @@
+import { basename } from "node:path";
+import type { GuestMemory } from "../hypervisor/devices/device.js";
+import { UsageError } from "../hypervisor/errors.js";
+import type { EventListener } from "../hypervisor/ledger.js";
+import { readImage } from "../hypervisor/loader/identify.js";
+import { createMachine, type Machine } from "../hypervisor/machine.js";
+import { GuestCrash } from "../hypervisor/trap.js";
+import { Engine } from "../translator/engine.js";
+import type { Assembly, Parts, WrongInstruction } from "./assembly.js";
+import { openDisks } from "./disks.js";
+import { eachPage } from "./linear.js";
+import { BUILDERS, monitorBytes } from "./modes.js";
+import { checkOptions, DEFAULT_MEMORY, type Mode, type VmOptions } from "./options.js";
+import { loadProfile } from "./profiles.js";
+import { formatRegisters, readRegister, type RegisterName, writeRegister } from "./registers.js";
+import { SerialTap } from "./serial.js";
+import { watchTimestamps } from "./timestamps.js";
+
+const MIB = 1 << 20;
+/** Instructions run between two looks at the outside world. A constant, counted from power-on, so that looking never changes a run. */
+const PIECE = 1 << 20;
+/** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
+const DEAD_SECONDS = 10, DEAD_WAKES = 100;
+
+/** Which addresses `read` and `write` mean. */
+export type Space = "linear" | "guest-physical" | "machine";
+
+/** When `run` comes back at the latest. */
+export interface RunLimits {
+  /** This many more instructions have completed. */
+  readonly instructions?: number;
+  /** The ledger has counted this event (`vmexit.hlt`), or one of a family (`hypercall.*`). */
+  readonly event?: string;
+  /** The guest has ended a line on COM1 that holds this text or matches this pattern. */
+  readonly serial?: string | RegExp;
+  /** Asked now and then while the guest runs; true ends the run. Nothing in the guest depends on when it is asked. */
+  readonly pause?: () => boolean;
+}
+
+/** Why `run` came back. */
+export type VmOutcome =
+  /** The guest powered off, or wrote `code` to port 0xf4. */
+  | { readonly reason: "exit"; readonly code: number }
+  /** The guest asked for a reset; there is no firmware here that could start it again. */
+  | { readonly reason: "reset" }
+  /** Triple fault, or the domain was killed: what happened, and the registers at that moment. */
+  | { readonly reason: "crash"; readonly message: string; readonly registers: string }
+  | { readonly reason: "limit" | "event" | "serial" }
+  /** `stop` was called or `pause` said so. */
+  | { readonly reason: "stopped" }
+  /** Halted, with nothing to wake it but bytes on its console. */
+  | { readonly reason: "idle" };
+
+/** What a run counted; the same bytes each time as JSON. */
+export interface VmStats {
+  readonly schema: "trivisor/stats@1";
+  readonly mode: Mode;
+  readonly profile: string;
+  readonly memory: number;
+  readonly instructions: number;
+  readonly cycles: number;
+  /** Those of `cycles` in which the processor was halted. */
+  readonly idleCycles: number;
+  readonly events: Record<string, number>;
+  /** Mode classic: what went wrong without a trap. */
+  readonly wrong?: readonly WrongInstruction[];
+}
+
+/** One virtual machine. Machines share nothing, and a run depends on nothing but the options and what was sent. */
+export class Vm {
+  readonly mode: Mode;
+  /** Processor, memory, clock and ledger, for those who need more than this class offers. */
+  readonly machine: Machine;
+  private readonly engine: Engine;
+  private readonly assembly: Assembly;
+  private readonly tap: SerialTap;
+  private readonly memoryMiB: number;
+  private readonly timestampListeners: ((user: boolean) => void)[] = [];
+  private ended: VmOutcome | undefined;
+  private stopping: VmOutcome | undefined;
+  private haltedSince = { instructions: -1, cycles: 0, wakes: 0 };
+
+  constructor(options: VmOptions, tap: SerialTap, debugOut: (byte: number) => void) {
+    checkOptions(options);
+    this.mode = options.mode ?? "native";
+    this.memoryMiB = options.memory ?? DEFAULT_MEMORY;
+    this.tap = tap;
+    const guestBytes = this.memoryMiB * MIB;
+    const { image, initrd } = readFiles(options);
+    const disks = openDisks(options.disks ?? []);
+    this.machine = createMachine(options.profile ?? loadProfile(), guestBytes, monitorBytes(this.mode, guestBytes));
+    const parts: Parts = {
+      machine: this.machine, options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks,
+      outside: {
+        serialOut: (byte) => tap.receive(byte), debugOut,
+        exit: (code) => this.exit(code), reset: () => this.end({ reason: "reset" }),
+      },
+    };
+    this.assembly = BUILDERS[this.mode](parts);
+    this.machine.cpu.strategy = watchTimestamps(this.assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
+    this.engine = new Engine(this.machine, { jit: options.jit });
+    this.assembly.start(this.engine);
+  }
+
+  private exit(code: number): void {
+    this.machine.cpu.exitCode = code;
+    this.machine.cpu.recheck = true;
+  }
+
+  private end(outcome: VmOutcome): void {
+    this.ended = outcome;
+    this.engine.stop();
+  }
+
+  // ---- running -------------------------------------------------------------------------------------------------------
+
+  /** Runs until a limit is reached or the guest ends; once it has ended, gives the same outcome again. */
+  run(limits: RunLimits = {}): VmOutcome {
+    if (this.ended) return this.ended;
+    this.stopping = undefined;
+    const release = this.arm(limits);
+    try {
+      return this.pieces(limits);
+    } finally {
+      release();
+    }
+  }
+
+  /** Makes a running `run` come back at the next instruction boundary. */
+  stop(): void {
+    this.halt({ reason: "stopped" });
+  }
+
+  private halt(outcome: VmOutcome): void {
+    this.stopping ??= outcome;
+    this.engine.stop();
+  }
+
+  private pieces(limits: RunLimits): VmOutcome {
+    const { ledger } = this.machine;
+    const last = ledger.instructions + (limits.instructions ?? Infinity);
+    for (;;) {
+      const done = ledger.instructions;
+      if (done >= last) return { reason: "limit" };
+      const outcome = this.piece(Math.min(PIECE - done % PIECE, last - done));
+      if (outcome) return outcome;
+      if (limits.pause?.()) return { reason: "stopped" };
+    }
+  }
+
+  /** Runs at most `instructions`; gives the outcome unless the guest just goes on. */
+  private piece(instructions: number): VmOutcome | undefined {
+    try {
+      const outcome = this.engine.run(instructions);
+      if (outcome.reason === "exit") this.ended = { reason: "exit", code: outcome.code };
+      if (this.ended) return this.ended;
+      if (outcome.reason === "stopped") return this.stopping ?? outcome;
+      return outcome.reason === "idle" ? outcome : undefined;
+    } catch (error) {
+      if (!(error instanceof GuestCrash)) throw error;
+      this.ended = { reason: "crash", message: error.message || "the guest crashed", registers: formatRegisters(this.machine.cpu) };
+      return this.ended;
+    }
+  }
+
+  /** Sets up what ends this run from inside; gives what takes it down again. */
+  private arm(limits: RunLimits): () => void {
+    const { ledger } = this.machine;
+    const { event, serial } = limits;
+    ledger.onIdle = () => this.idled(limits);
+    const releases = [() => { ledger.onIdle = () => {}; }];
+    if (event !== undefined) {
+      const matches = event.endsWith(".*") ? (name: string) => name.startsWith(event.slice(0, -1)) : (name: string) => name === event;
+      releases.push(ledger.listen((name) => { if (matches(name)) this.halt({ reason: "event" }); }));
+    }
+    if (serial !== undefined) {
+      const matches = typeof serial === "string" ? (line: string) => line.includes(serial) : (line: string) => new RegExp(serial, serial.flags.replace(/[gy]/g, "")).test(line);
+      releases.push(this.tap.onLine((line) => { if (matches(line)) this.halt({ reason: "serial" }); }));
+    }
+    return () => { for (const release of releases) release(); };
+  }
+
+  /** The processor was halted for a while: is it for ever, and does the owner want to know? */
+  private idled(limits: RunLimits): void {
+    const { ledger, clock } = this.machine;
+    const { instructions, cycles } = ledger;
+    if (instructions !== this.haltedSince.instructions) this.haltedSince = { instructions, cycles, wakes: 0 };
+    else if (++this.haltedSince.wakes >= DEAD_WAKES && cycles - this.haltedSince.cycles > DEAD_SECONDS * clock.hz) {
+      this.haltedSince.instructions = -1;
+      this.halt({ reason: "idle" });
+    }
+    if (limits.pause?.()) this.halt({ reason: "stopped" });
+  }
+
+  // ---- the guest's world ---------------------------------------------------------------------------------------------
+
+  /** Sends bytes, or text as UTF-8, to the guest's console. */
+  sendSerial(data: string | Uint8Array): void {
+    this.assembly.send(typeof data === "string" ? new TextEncoder().encode(data) : data);
+  }
+
+  /** Calls `listener` with each byte the guest sends on its console; gives the function that ends it. */
+  onSerialByte(listener: (byte: number) => void): () => void {
+    return this.tap.onByte(listener);
+  }
+
+  /** Calls `listener` with each line, without its end. */
+  onSerialLine(listener: (line: string) => void): () => void {
+    return this.tap.onLine(listener);
+  }
+
+  /** Calls `listener` at each event the ledger counts. */
+  onEvent(listener: EventListener): () => void {
+    return this.machine.ledger.listen(listener);
+  }
+
+  /** Calls `listener` just before each RDTSC of the guest; `user` tells its programs from its kernel. */
+  onTimestamp(listener: (user: boolean) => void): () => void {
+    this.timestampListeners.push(listener);
+    return () => { this.timestampListeners.splice(this.timestampListeners.indexOf(listener), 1); };
+  }
+
+  // ---- looking in ----------------------------------------------------------------------------------------------------
+
+  /** A register of the processor, unsigned; under a hypervisor the real one, which the guest may believe to be different. */
+  getRegister(name: RegisterName): number {
+    return readRegister(this.machine.cpu, name);
+  }
+
+  /** Sets a general register, EIP, EFLAGS or CR2. */
+  setRegister(name: RegisterName, value: number): void {
+    writeRegister(this.machine.cpu, name, value);
+  }
+
+  /** Bytes of memory; what is not mapped, or no memory, reads as zero. */
+  read(space: Space, address: number, length: number): Uint8Array {
+    const into = new Uint8Array(length);
+    this.each(space, address, into, (memory, at, bytes) => memory.read(at, bytes));
+    return into;
+  }
+
+  /** Writes memory; what is not mapped, or no memory, is left out. Translated code that changes is dropped. */
+  write(space: Space, address: number, bytes: Uint8Array): void {
+    this.each(space, address, bytes, (memory, at, piece) => memory.write(at, piece));
+  }
+
+  private each(space: Space, address: number, bytes: Uint8Array, use: (memory: Pick<GuestMemory, "read" | "write">, at: number, bytes: Uint8Array) => void): void {
+    const { memory, cpu } = this.machine;
+    const machineMemory = {
+      read: (at: number, into: Uint8Array): void => memory.readBytes(at, into),
+      write: (at: number, from: Uint8Array): void => memory.writeBytes(at, from),
+    };
+    if (space === "guest-physical") return use(this.assembly.memory, address, bytes);
+    if (space === "machine") return use(machineMemory, address, bytes);
+    eachPage(address, bytes.length, (la, at, length) => {
+      const machine = this.assembly.linear(cpu, la);
+      if (machine >= 0) use(machineMemory, machine, bytes.subarray(at, at + length));
+    });
+  }
+
+  /** What has been counted since power-on. */
+  stats(): VmStats {
+    const { ledger } = this.machine;
+    return {
+      schema: "trivisor/stats@1", mode: this.mode, profile: ledger.profile.name, memory: this.memoryMiB,
+      instructions: ledger.instructions, cycles: ledger.cycles, idleCycles: ledger.idleCycles, events: ledger.events(),
+      ...(this.assembly.wrongInstructions ? { wrong: this.assembly.wrongInstructions() } : {}),
+    };
+  }
+
+  /** The processor's registers in a few lines. */
+  describeRegisters(): string {
+    return formatRegisters(this.machine.cpu);
+  }
+}
+
+function readFiles(options: VmOptions): { image: Uint8Array; initrd: Uint8Array | undefined } {
+  const read = (source: string | Uint8Array): Uint8Array => typeof source === "string" ? readImage(source) : source;
+  return { image: read(options.image), initrd: options.initrd === undefined ? undefined : read(options.initrd) };
+}
+
+/** Ends of the machine that are wanted from its very first byte. */
+export interface VmListeners {
+  readonly serialByte?: (byte: number) => void;
+  /** Bytes the guest writes to port 0xe9. */
+  readonly debugByte?: (byte: number) => void;
+}
+
+/** Builds a machine, loads the image and stands at its first instruction. Throws UsageError for what the user got wrong. */
+export function createVm(options: VmOptions, listeners: VmListeners = {}): Vm {
+  const tap = new SerialTap();
+  if (listeners.serialByte) tap.onByte(listeners.serialByte);
+  return new Vm(options, tap, listeners.debugByte ?? (() => {}));
+}
+
+export { UsageError };
