@@ -13,10 +13,10 @@ export class Compiler {
   private readonly blocks: BlockCache;
   readonly runtime: Runtime;
 
-  constructor(cpu: Cpu, blocks: BlockCache) {
+  constructor(cpu: Cpu, blocks: BlockCache, indirectEvent: number | null) {
     this.cpu = cpu;
     this.blocks = blocks;
-    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length));
+    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), indirectEvent);
   }
 
   /** Whether the host lets code be generated from strings (`node --disallow-code-generation-from-strings` does not). */

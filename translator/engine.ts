@@ -7,9 +7,10 @@ import { DB, GP, GuestCrash, Retry, Trap, UD } from "../hypervisor/trap.js";
 import { type Block, BLOCK_LIMIT, BlockCache, TARGET_LIMIT } from "./block.js";
 import type { RegionCode } from "./codegen/region.js";
 import { Compiler } from "./compiler.js";
-import { Binder, type BoundInstruction, type Op } from "./interpreter/bind.js";
+import { Binder, type BoundInstruction, isIndirect, type Op } from "./interpreter/bind.js";
 import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
+import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { FEATURES } from "./isa/opcodes.js";
 import { IMPLEMENTED } from "./isa/semantics/registry.js";
 
@@ -32,13 +33,10 @@ export interface EngineOptions {
   readonly jit?: boolean;
   /** Times a block is interpreted before its region is compiled (default 40). */
   readonly hot?: number;
+  /** Told of what executes in MODE_TRANSLATED (dbt). */
+  readonly translation?: TranslationHooks;
   /** Blocks kept before the cache is emptied. */
   readonly blockCapacity?: number;
-}
-
-/** What a strategy may want to know of the blocks executed in MODE_TRANSLATED (dbt's modelled translation cache). */
-export interface BlockObserver {
-  (block: Block): void;
 }
 
 /**
@@ -66,13 +64,16 @@ export class Engine {
   private stopRequested = false;
   /** Instructions left of the `run` in progress. */
   private remaining = 0;
-  onBlock: BlockObserver | null = null;
+  /** dbt's view of what executes in MODE_TRANSLATED. */
+  private readonly translation: TranslationHooks | null;
 
   constructor(machine: Machine, options: EngineOptions = {}) {
     this.machine = machine;
     this.cpu = machine.cpu;
     this.decode = decoderFor(FEATURES.filter((f) => f !== "vmx"), IMPLEMENTED);
-    this.binder = new Binder(this.cpu);
+    this.translation = options.translation ?? null;
+    this.binder = new Binder(this.cpu, this.translation);
+    if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 200_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
     machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
@@ -80,7 +81,7 @@ export class Engine {
     machine.clock.onReschedule = () => this.interruptBlock();
     cpu.interpretOne = () => this.interpretOne();
     this.hot = options.hot ?? HOT;
-    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks) : null;
+    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks, this.translation?.indirectEvent ?? null) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */
@@ -94,6 +95,13 @@ export class Engine {
     this.cpu.recheck = true;
     this.end = 0;
     if (this.compiler !== null) this.compiler.runtime.leave = true;
+  }
+
+  /** Drops the blocks that hold the instruction at `eip`: it has been rewritten. */
+  private retranslate(eip: number): void {
+    const { cpu } = this;
+    const la = eip + cpu.i32[S.SEG_BASE + S.CS]! | 0;
+    this.codeWritten(cpu.mmu.codeAddress(la), 1);
   }
 
   private codeWritten(pa: number, length: number): void {
@@ -320,7 +328,7 @@ export class Engine {
     }
     return this.keep({
       physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
-      crossFrame, transfers, indirect: indirect(instructions), valid: true, heat: 0, code: null, cold: crossFrame >= 0, targets: [], regions: new Set(),
+      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), valid: true, heat: 0, code: null, cold: crossFrame >= 0, targets: [], regions: new Set(),
     });
   }
 
@@ -354,16 +362,9 @@ export class Engine {
 
   private keep(block: Block): Block {
     this.blocks.add(block);
-    this.onBlock?.(block);
+    if ((block.mode & S.MODE_TRANSLATED) !== 0) this.translation?.blockBuilt(block.physical, block.eip, block.instructions);
     return block;
   }
-}
-
-function indirect(instructions: readonly Instruction[]): boolean {
-  const last = instructions[instructions.length - 1];
-  if (last === undefined) return false;
-  const { ends } = last.row;
-  return ends === "ret" || ends === "indirect" || ((ends === "call" || ends === "jump") && last.operands[0]?.kind !== "rel");
 }
 
 /** Remembers where an indirect transfer went: regions jump there directly. */

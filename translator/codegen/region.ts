@@ -47,7 +47,8 @@ export function successorsOf(block: Block): number[] {
   const last = block.instructions[block.instructions.length - 1];
   if (last === undefined) return [];
   const semantics = semanticsOf(last);
-  if (last.row.ends === null || (semantics.kind !== "inline" && isString(last))) return block.transfers && semantics.kind === "inline" ? [] : [block.nextEip];
+  if (replaced(block)) return [];
+  if (last.row.ends === null || (semantics.kind !== "inline" && isString(last))) return [block.nextEip];
   if (semantics.kind !== "inline") return [];
   const operand = last.operands[0];
   const target = operand?.kind === "rel" ? (block.nextEip + operand.disp | 0) & (last.opSize === 16 ? 0xffff : -1) : undefined;
@@ -56,6 +57,13 @@ export function successorsOf(block: Block): number[] {
     case "jump": case "call": return target === undefined ? block.targets : [target];
     default: return block.targets;
   }
+}
+
+/** The block's last instruction is not what it seems: a hypervisor's hook or callout runs in its place, and sets EIP. */
+function replaced(block: Block): boolean {
+  const last = block.instructions[block.instructions.length - 1]!;
+  const { kind } = semanticsOf(last);
+  return block.transfers && last.row.ends === null && (kind === "inline" || kind === "helper");
 }
 
 function isString(instruction: Instruction): boolean {
@@ -119,11 +127,12 @@ class RegionBuilder {
       out.push(A.comment(`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`));
       const semantics = semanticsOf(instruction);
       const last = i === count - 1;
+      if (last && replaced(block)) return [...out, ...this.leaveThrough(block, i)];
       if (semantics.kind === "inline" && !usesSegment(instruction)) {
         const emitted = this.emitter.emit(instruction, semantics, eip, count - i, dead[i]!);
         if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
         out.push(A.block(emitted.statements));
-      } else if (semantics.kind === "helper" && !this.hooked(block, i) || semantics.kind === "inline" && instruction.row.ends === null || (isString(instruction) && !this.hooked(block, i))) {
+      } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || isString(instruction)) {
         out.push(...this.helper(block, i, count));
       } else {
         return [...out, ...this.leaveThrough(block, i)];
@@ -131,11 +140,6 @@ class RegionBuilder {
       if (last) out.push(...this.go(node, block.nextEip, jump));
     }
     return out;
-  }
-
-  /** A hypervisor's hook stands before it: the interpreter's binding then ends the block and sets EIP. */
-  private hooked(block: Block, i: number): boolean {
-    return i === block.instructions.length - 1 && block.transfers && semanticsOf(block.instructions[i]!).kind === "helper";
   }
 
   private go(node: number, eip: number, jump: (target: number) => Statement[]): Statement[] {
@@ -175,6 +179,7 @@ class RegionBuilder {
       }
     }
     const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
+    if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) out.push(A.statement(A.call("indirect", [])));
     for (const s of this.graph.successors[node]!) {
       const eip = this.blocks[s]!.eip;
       out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block([...this.pageCheck(node, s), ...jump(s)])));

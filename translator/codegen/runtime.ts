@@ -10,7 +10,7 @@ import type { Site } from "./emit.js";
 /** Names that generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
-  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault",
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault", "indirect",
 ] as const;
 
 /**
@@ -28,7 +28,7 @@ export class Runtime {
   leave = false;
   readonly values: readonly unknown[];
 
-  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean) {
+  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
     this.cpu = cpu;
     this.holdsCode = holdsCode;
     const { heap } = cpu;
@@ -36,6 +36,7 @@ export class Runtime {
       heap.i32, heap.u8, heap.u16, this.loader(1), this.loader(2), this.loader(4), this.storer(1), this.storer(2), this.storer(4),
       this.updater(1), this.updater(2), this.updater(4), arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
       highestBit, this, (budget: number, sites: readonly Site[]): void => this.fault(budget, sites),
+      (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
     ];
   }
 

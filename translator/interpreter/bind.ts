@@ -2,6 +2,7 @@ import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { GP, UD } from "../../hypervisor/trap.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import type { TranslationHooks } from "../fullvirt/engine-hooks.js";
 import { Exec } from "../isa/semantics/exec.js";
 import { linearAddress } from "../isa/semantics/operand-access.js";
 import { branchTarget, semanticsOf, semanticWidth } from "../isa/semantics/registry.js";
@@ -30,13 +31,50 @@ export class Binder {
   private readonly cpu: Cpu;
   private readonly exec: Exec;
 
-  constructor(cpu: Cpu) {
+  private readonly translation: TranslationHooks | null;
+
+  constructor(cpu: Cpu, translation: TranslationHooks | null = null) {
     this.cpu = cpu;
+    this.translation = translation;
     this.exec = new Exec(cpu);
   }
 
   /** `eip` is the instruction's own offset in its code segment; `mode` the MODE bits it will run under. */
   bind(instruction: Instruction, eip: number, mode: number): BoundInstruction {
+    const bound = this.bindPlain(instruction, eip, mode);
+    const { translation } = this;
+    if (translation === null || (mode & S.MODE_TRANSLATED) === 0) return bound;
+    if (translation.isCallout(eip)) return this.callout(translation, bound, eip, wrap(eip + instruction.length, mode));
+    return isIndirect(instruction) ? this.countingIndirect(translation, bound) : bound;
+  }
+
+  /** An instruction that dbt's adaptive translation has turned into a call of the monitor. */
+  private callout(translation: TranslationHooks, bound: BoundInstruction, eip: number, next: number): BoundInstruction {
+    const { i32 } = this.cpu;
+    const execute = (): void => {
+      bound.op();
+      if (!bound.transfers) i32[S.EIP] = next;
+    };
+    const op = (): void => {
+      i32[S.EIP] = eip;
+      translation.callout(eip, execute);
+    };
+    return { op, ends: true, transfers: true };
+  }
+
+  private countingIndirect(translation: TranslationHooks, bound: BoundInstruction): BoundInstruction {
+    const { ledger } = this.cpu;
+    const { op } = bound;
+    const { indirectEvent } = translation;
+    return {
+      ...bound, op: () => {
+        op();
+        ledger.count(indirectEvent);
+      },
+    };
+  }
+
+  private bindPlain(instruction: Instruction, eip: number, mode: number): BoundInstruction {
     const { row } = instruction;
     if (row.protectedMode && (mode & (S.MODE_REAL | S.MODE_V86)) !== 0) return this.undefinedOpcode();
     const semantics = semanticsOf(instruction);
@@ -259,6 +297,12 @@ export class Binder {
     if (base < 0) return () => (i32[index]! << scale) + disp | 0;
     return () => i32[base]! + (i32[index]! << scale) + disp | 0;
   }
+}
+
+/** A near return, or a near jump or call through a register or memory. */
+export function isIndirect(instruction: Instruction): boolean {
+  const { ends } = instruction.row;
+  return ends === "ret" || ends === "indirect" || ((ends === "call" || ends === "jump") && instruction.operands[0]?.kind !== "rel");
 }
 
 function advancing(run: ComplexFunction, next: number): ComplexFunction {
