@@ -94,7 +94,10 @@ export class Shadow {
     while (!this.lookup(la, access, user)) {
       const errorCode = (access === ACCESS_WRITE ? PF_WRITE : 0) | (user ? PF_USER : 0) | this.walk.error & PF_PRESENT;
       const kind = this.handleFault(la, errorCode);
-      if (kind === "true") this.machine.cpu.pageFault(la, this.errorCode);
+      if (kind === "true") {
+        this.pending = null;
+        this.machine.cpu.pageFault(la, this.errorCode);
+      }
       if (kind === "trace") return this.stopOrOpen(la, access, user);
       if (kind === "mmio") return this.expose(la, access);
     }
@@ -266,20 +269,26 @@ export class Shadow {
   /**
    * Runs `action` (the one instruction that was stopped, or the monitor's own delivery of an event) with traced pages
    * open, then brings the shadows to what was written; also when it throws. `eager` fills leaves that were written
-   * rather than waiting for a hidden fault.
+   * rather than waiting for a hidden fault. Gives whether a traced page was opened.
    */
-  step(action: () => void, eager = false): void {
+  step(action: () => void, eager = false): boolean {
+    let traced = false;
     this.stepping++;
     try {
       action();
     } finally {
       this.stepping--;
-      if (this.stepping === 0) {
-        this.eager = eager;
-        for (const gfn of this.opened.close((frame, offset, before) => this.wordChanged(frame, offset, before))) this.giveUpUnused(gfn);
-        this.eager = false;
-      }
+      if (this.stepping === 0) traced = this.settle(eager);
     }
+    return traced;
+  }
+
+  private settle(eager: boolean): boolean {
+    this.eager = eager;
+    const closed = this.opened.close((gfn, offset, before) => this.wordChanged(gfn, offset, before));
+    this.eager = false;
+    for (const gfn of closed) this.giveUpUnused(gfn);
+    return closed.length !== 0;
   }
 
   /** Traces writes to a guest frame for another reader than the shadows (descriptor tables); gives the function that ends it. */
@@ -354,6 +363,17 @@ export class Shadow {
   private inUse(page: ShadowPage): boolean {
     if (page.gpa === this.rootGpa && page.role === this.rootRole()) return true;
     return page.parents.some((entry) => this.inUse(this.cache.pageAt(entry)!));
+  }
+
+  /** Reads guest-physical memory for a device. */
+  readGuest(gpa: number, into: Uint8Array): void {
+    this.p2m.readBytes(gpa, into);
+  }
+
+  /** Writes guest-physical memory for a device, and brings the shadows to it. */
+  writeGuest(gpa: number, from: Uint8Array): void {
+    this.p2m.writeBytes(gpa, from);
+    this.guestWritten(gpa, from.length);
   }
 
   /** Guest memory was written behind the processor's back (DMA, a loader): what shadows it is dropped. */
