@@ -18,7 +18,7 @@ compile() { # OBJECT SOURCE FLAG...
 for source in user/libc.c user/start.S lib/lib.c; do
 	compile "$work/user-$(basename "$source").o" "$source"
 done
-for program in init true cc ld; do
+for program in init true cc ld selftest; do
 	compile "$work/$program.o" "user/$program.c"
 	ld $link -s -T user/user.ld "$work/$program.o" "$work"/user-*.o -o "$work/$program"
 done

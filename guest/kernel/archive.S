@@ -18,6 +18,7 @@ archive:
 	program true
 	program cc
 	program ld
+	program selftest
 	.section .rodata.archive
 	.zero 32
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,7 @@
 #include "kernel.h"
 
 static struct multicall_entry calls[96];
+static u8 operations[96];                     /* kept apart: Xen may spoil its entries, all but the results */
 static struct mmu_update updates[384];
 static struct mmuext_op exts[32];
 static u32 n_calls, n_updates, n_exts;
@@ -24,13 +25,14 @@ void pt_commit(void)
 		must_succeed(hypercall(c->op, c->args[0], c->args[1], c->args[2], c->args[3], c->args[4]), names[c->op]);
 	} else if (n) {
 		must_succeed(H2(HC_multicall, calls, n), "multicall");
-		for (; n--; c++) must_succeed(c->result, names[c->op]);
+		for (u32 i = 0; i < n; i++) must_succeed(calls[i].result, names[operations[i]]);
 	}
 }
 
 static void call(u32 op, u32 a, u32 b, u32 c, u32 d)
 {
 	if (n_calls == countof(calls)) pt_commit();
+	operations[n_calls] = op;
 	calls[n_calls++] = (struct multicall_entry){ op, 0, { a, b, c, d } };
 }
 
@@ -47,7 +49,7 @@ void set_pte(struct mm *mm, pte_t *at, pte_t e)
 	if (!mm->live) { *at = e; return; }       /* an ordinary page so far */
 	if (n_updates == countof(updates)) pt_commit();
 	struct multicall_entry *last = n_calls ? &calls[n_calls - 1] : NULL;
-	if (last && last->op == HC_mmu_update) last->args[1]++;
+	if (last && operations[n_calls - 1] == HC_mmu_update) last->args[1]++;
 	else {
 		if (n_calls == countof(calls)) pt_commit();
 		call(HC_mmu_update, (u32)&updates[n_updates], 1, 0, DOMID_SELF);
