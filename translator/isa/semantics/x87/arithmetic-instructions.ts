@@ -3,17 +3,17 @@ import * as S from "../../../../hypervisor/cpu-state.js";
 import type { IndexedOperand, MemOperand } from "../../instruction.js";
 import { type ComplexFunction, helper, type Semantics } from "../semantics.js";
 import { add, subtract, subtractReversed } from "./add.js";
-import { CONDITIONS, DE, EXP_MASK, HI, IE, LO, R, SE, TOP_SHIFT, ZE } from "./bits.js";
+import { C0, C2, C3, DE, EXP_MASK, HI, IE, LO, R, SE, TOP_SHIFT, ZE } from "./bits.js";
 import { fromDouble, fromInt32, fromSingle } from "./convert.js";
 import { divide, divideReversed } from "./divide.js";
 import { exponentialMinusOne, yLog2X, yLog2XPlusOne } from "./logarithm.js";
 import { extract, roundToInteger, scale, SIGNIFICAND } from "./integral.js";
 import { multiply } from "./multiply.js";
 import { isNaN80 } from "./nan.js";
-import { remainderNearest, remainderTruncated } from "./remainder.js";
+import { QUOTIENT, remainderNearest, remainderTruncated } from "./remainder.js";
 import { squareRoot } from "./square-root.js";
 import {
-  commit, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, sourceAddress, stops, store, underflow, words,
+  commit, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, sourceAddress, store, underflow, words,
 } from "./stack.js";
 import { arctangent2 } from "./trigonometric.js";
 
@@ -122,21 +122,22 @@ function unary(op: Unary): ComplexFunction {
   };
 }
 
-/** FPREM, FPREM1, FSCALE: ST(0) = ST(0) op ST(1). `conditions` says whether C0, C2 and C3 come with the result. */
-function withSecond(op: Binary, conditions: boolean): ComplexFunction {
+/** FPREM, FPREM1, FSCALE: ST(0) = ST(0) op ST(1). `partial`: C2 says whether there is more to do, C0 and C3 change when there was a division. */
+function withSecond(op: Binary, partial: boolean): ComplexFunction {
   return (cpu) => {
     enter(cpu);
     setPointers(cpu);
     const { i32 } = cpu;
     const d = physical(i32, 0), s = physical(i32, 1);
     if (isEmpty(i32, d) || isEmpty(i32, s)) {
+      if (partial) i32[S.FPU_SW]! &= ~C2;
       underflow(cpu, d);
       return;
     }
     const a = words(d), b = words(s);
     const flags = op(i32[a]!, i32[a + 1]!, i32[a + 2]!, i32[b]!, i32[b + 1]!, i32[b + 2]!, i32[S.FPU_CW]!);
-    if (conditions && !stops(i32, flags)) i32[S.FPU_SW]! &= ~CONDITIONS;
-    finish(cpu, d, flags);
+    if (partial) i32[S.FPU_SW]! &= (flags & QUOTIENT) !== 0 ? ~(C0 | C2 | C3) : ~C2;
+    finish(cpu, d, flags & ~QUOTIENT);
   };
 }
 

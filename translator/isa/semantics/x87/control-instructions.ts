@@ -8,7 +8,7 @@ import {
   environmentBytes, initialize, loadEnvironment, loadRegisters, setControlWord, storeEnvironment, storeRegisters, updateSummary,
 } from "./environment.js";
 import {
-  destinationAddress, enter, enterNoWait, errorPending, memoryOperand, physical, pop, setFerr, setPointers, sourceAddress, stackOperand,
+  commit, destinationAddress, enter, enterNoWait, errorPending, memoryOperand, physical, pop, setFerr, setPointers, sourceAddress, stackOperand,
 } from "./stack.js";
 
 /** Control of the x87 (SDM vol. 1, 8.3.11 and 8.3.12; 8.6). The FN… forms do not wait for pending exceptions. */
@@ -112,6 +112,7 @@ function ffree(popped: boolean): ComplexFunction {
     setPointers(cpu);
     const { i32 } = cpu;
     i32[S.FPU_TAG]! &= ~(1 << physical(i32, stackOperand(instruction, 0, 0)));
+    commit(cpu, 0);
     if (popped) pop(i32);
   };
 }

@@ -121,15 +121,7 @@ export function roundPair(sign: number, h: number, l: number, exp: number, direc
     low -= 4294967296;
     hi++;
   }
-  if (rest !== 0 || (direction > 0 && extra === 0)) extra |= 1;
-  else if (direction < 0 && extra === 0) {
-    extra = 0xffffffff;
-    if (low === 0) {
-      low = 4294967296;
-      hi--;
-    }
-    low--;
-  }
+  if (rest !== 0) extra |= 1;
   let exponentOut = exponent + exp + BIAS;
   if (hi < 2147483648) {
     // h was a power of two and l negative: one place up.
@@ -142,6 +134,19 @@ export function roundPair(sign: number, h: number, l: number, exp: number, direc
     low = Math.floor(low / 2) + (hi % 2) * 2147483648;
     hi /= 2;
     exponentOut++;
+  }
+  if (extra === 0 && direction > 0) extra = 1;
+  else if (extra === 0 && direction < 0) {
+    extra = -1;
+    if (low === 0) {
+      low = 4294967296;
+      hi--;
+    }
+    low--;
+    if (hi < 2147483648) {
+      hi = low = 4294967295;
+      exponentOut--;
+    }
   }
   return roundFull(sign, exponentOut, hi | 0, low | 0, extra | 0, cw);
 }

@@ -1,4 +1,4 @@
-import { BIAS, DE, EXP_MASK, HI, invalid, LO, R, SE, setInfinity, setResult, setZero, SIGN, TOP_BIT, ZE } from "./bits.js";
+import { BIAS, DE, EXP_MASK, HI, invalid, LO, PE, R, SE, setInfinity, setResult, setZero, SIGN, TOP_BIT, UE, ZE } from "./bits.js";
 import { addPair, coefficients, D, dividePair, H, L, multiplyPair, polynomial, roundPair, setPair, significandPair } from "./double-double.js";
 import { eitherNaN, isInfinity, isNaN80, isUnsupported, isZero, normalizeDenormal, propagate, quiet } from "./nan.js";
 import { rootPair } from "./trigonometric.js";
@@ -59,7 +59,6 @@ export function exponentialMinusOne(lo: number, hi: number, se: number, cw: numb
   }
   const factor = (sign !== 0 ? -1 : 1) * 2 ** (exp - BIAS);
   exponential(D[H]! * factor, D[L]! * factor);
-  // The only exact results are those of -1 and 1.
   return flags | roundPair(sign, D[H]!, D[L]!, 0, exp === BIAS ? 0 : 1, cw);
 }
 
@@ -124,13 +123,17 @@ function log2(hi: number, lo: number, exp: number): void {
   addPair(D[H]!, D[L]!, rh, rl);
 }
 
-/** Rounds y * D, y being normalized; the sign of D counts. `scale` is D's own power of two. */
+/**
+ * Rounds y * D, y being normalized; the sign of D counts. `scale` is D's own power of two. The processor calls every
+ * such result inexact, those of powers of two too.
+ */
 function timesLog(ySe: number, yExp: number, yHi: number, yLo: number, scale: number, cw: number): number {
   const h = D[H]!, l = D[L]!;
   const sign = h < 0 ? ~ySe & SIGN : ySe & SIGN;
   significandPair(yHi, yLo);
   multiplyPair(D[H]!, D[L]!, h, l);
-  return roundPair(sign, D[H]!, D[L]!, yExp - BIAS + scale, 0, cw);
+  const flags = roundPair(sign, D[H]!, D[L]!, yExp - BIAS + scale, 0, cw);
+  return flags | PE | ((R[SE]! & EXP_MASK) === 0 ? UE : 0);
 }
 
 /** FYL2X: y log2 x; x is ST0, y ST1 (SDM vol. 2, table 3-58). */
@@ -142,7 +145,6 @@ export function yLog2X(yLo: number, yHi: number, ySe: number, xLo: number, xHi: 
   if ((xSe & SIGN) !== 0 && !xZero) return invalid();
   if (xZero) {
     if (yZero) return invalid();
-    if (yExp === 0 && (cw & DE) === 0) return DE;
     setInfinity(ySign ^ SIGN);
     return yInfinite ? 0 : ZE;
   }

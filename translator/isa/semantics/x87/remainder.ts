@@ -23,9 +23,12 @@ function takeDivisor(bHi: number, bLo: number): void {
   quotient |= 1;
 }
 
+/** Set in a result whose C0 and C3 mean something, if only that the quotient is not there yet (no bit of the status word). */
+export const QUOTIENT = 0x10000;
+
 /** The low three bits of the quotient where FPREM puts them. */
 function quotientFlags(): number {
-  return ((quotient & 4) !== 0 ? C0 : 0) | ((quotient & 2) !== 0 ? C3 : 0) | ((quotient & 1) !== 0 ? C1 : 0);
+  return QUOTIENT | ((quotient & 4) !== 0 ? C0 : 0) | ((quotient & 2) !== 0 ? C3 : 0) | ((quotient & 1) !== 0 ? C1 : 0);
 }
 
 /** FPREM: quotient truncated (SDM vol. 2, table 3-32). Returns C0, C1, C2, C3 too. */
@@ -46,9 +49,9 @@ function remainder(aLo: number, aHi: number, aSe: number, bLo: number, bHi: numb
   const flags = (aExp === 0 && !aZero) || (bExp === 0 && !bZero) ? DE : 0;
   if ((flags & ~cw) !== 0) return flags;
   if (aZero || isInfinity(bLo, bHi, bSe)) {
-    if (aExp === 0 && !aZero) return flags | unchanged(aLo, aHi, aSe, cw);
+    if (aExp === 0 && !aZero) return flags | unchanged(aLo, aHi, aSe, cw) | QUOTIENT;
     setResult(aSe, aHi, aLo);
-    return flags;
+    return flags | QUOTIENT;
   }
   if (aExp === 0) {
     normalizeDenormal(aLo, aHi);
@@ -77,10 +80,10 @@ function remainderFinite(sign: number, aExp: number, aHi: number, aLo: number, b
   restHi = aHi;
   restLo = aLo;
   quotient = 0;
-  if (difference < (nearest ? -1 : 0)) return exact(sign, aExp, aHi, aLo, cw);
+  if (difference < (nearest ? -1 : 0)) return exact(sign, aExp, aHi, aLo, cw) | QUOTIENT;
   if (difference === -1) {
     // The quotient is below 1: round it to 1 when a > b/2 (a tie cannot be: 0 is even and stands).
-    if (!less64(bHi, bLo, aHi, aLo)) return exact(sign, aExp, aHi, aLo, cw);
+    if (!less64(bHi, bLo, aHi, aLo)) return exact(sign, aExp, aHi, aLo, cw) | QUOTIENT;
     return nearer(sign, aExp, bHi, bLo, cw);
   }
   if (!less64(restHi, restLo, bHi, bLo)) takeDivisor(bHi, bLo);
@@ -89,7 +92,7 @@ function remainderFinite(sign: number, aExp: number, aHi: number, aLo: number, b
     const places = (difference & 31) | 32;
     difference -= places;
     divideOn(bHi, bLo, places);
-    return C2 | exact(sign, bExp + difference, restHi, restLo, cw);
+    return QUOTIENT | C2 | exact(sign, bExp + difference, restHi, restLo, cw);
   }
   divideOn(bHi, bLo, difference);
   if (!nearest) return exact(sign, bExp, restHi, restLo, cw) | quotientFlags();

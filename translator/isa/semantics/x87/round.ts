@@ -49,7 +49,7 @@ export function roundFull(sign: number, exp: number, hi: number, lo: number, ext
 /**
  * Rounds to `p` significand bits in a format whose exponents reach from 1 to maxExp - 1; `exp` is in that format's bias.
  * Leaves the significand left-aligned in R[HI]:R[LO], and sign and exponent in R[SE]. `wrap` is what an unmasked
- * overflow takes from the exponent.
+ * overflow takes from the exponent; where that is not enough (FSCALE), the result is infinity, or zero.
  */
 export function roundTo(sign: number, exp: number, hi: number, lo: number, extra: number, p: number, cw: number, maxExp: number, wrap: number): number {
   const rc = (cw >> RC_SHIFT) & 3;
@@ -60,11 +60,11 @@ export function roundTo(sign: number, exp: number, hi: number, lo: number, extra
     R[SE] = sign | exp;
     return flags;
   }
-  if ((cw & OE) === 0) {
+  if ((cw & OE) === 0 && (exp - wrap < maxExp || wrap === 0)) {
     R[SE] = sign | ((exp - wrap) & EXP_MASK);
     return flags | OE;
   }
-  if (rc === ROUND_NEAREST || rc === (sign !== 0 ? ROUND_DOWN : ROUND_UP)) {
+  if (rc === ROUND_NEAREST || (cw & OE) === 0 || rc === (sign !== 0 ? ROUND_DOWN : ROUND_UP)) {
     R[HI] = TOP_BIT;
     R[LO] = 0;
     R[SE] = sign | maxExp;
@@ -82,6 +82,11 @@ function roundTiny(sign: number, exp: number, hi: number, lo: number, extra: num
   let flags = roundAt(sign, hi, lo, extra, p, rc);
   const tiny = exp + R[CARRY]! <= 0;
   if (tiny && (cw & UE) === 0) {
+    if (exp + wrap <= 0 && wrap !== 0) {
+      R[HI] = R[LO] = 0;
+      R[SE] = sign;
+      return UE | PE;
+    }
     R[SE] = sign | ((exp + R[CARRY]! + wrap) & EXP_MASK);
     return flags | UE;
   }

@@ -190,13 +190,20 @@ export function underflow(cpu: Cpu, register: number): boolean {
   return finish(cpu, register, IE | SF);
 }
 
-/** Pushes R. A register that is not empty is a stack overflow: the indefinite, when #IS is masked. */
-export function push(cpu: Cpu, flags: number): void {
+/**
+ * Pushes R. A register that is not empty is a stack overflow: the indefinite, when #IS is masked. Of the unmasked
+ * exceptions those in `preventing` prevent it; a load of a denormal is reported and done.
+ */
+export function push(cpu: Cpu, flags: number, preventing: number = PRECOMPUTATION): void {
   const { i32 } = cpu;
   const register = physical(i32, 7);
   if (!isEmpty(i32, register)) {
     setIndefinite();
     flags = IE | SF | C1;
   }
-  if (finish(cpu, register, flags)) setTop(i32, register);
+  if ((flags & ~i32[S.FPU_CW]! & preventing) === 0) {
+    store(i32, register);
+    setTop(i32, register);
+  }
+  commit(cpu, flags);
 }

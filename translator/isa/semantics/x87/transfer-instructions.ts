@@ -3,12 +3,12 @@ import * as S from "../../../../hypervisor/cpu-state.js";
 import type { Instruction, MemOperand } from "../../instruction.js";
 import { type ComplexFunction, helper, type Semantics } from "../semantics.js";
 import { loadFloat } from "./arithmetic-instructions.js";
-import { HI, IE, LO, OE, PRECOMPUTATION, R, RC_SHIFT, SE, setIndefinite, setResult, SF, UE } from "./bits.js";
+import { C1, HI, IE, LO, OE, PE, PRECOMPUTATION, R, RC_SHIFT, SE, setIndefinite, setResult, SF, UE } from "./bits.js";
 import { fromInt32, fromInt64, toDouble, toInteger, toSingle } from "./convert.js";
 import { DECIMAL, fromDecimal, toDecimal } from "./decimal.js";
 import { isNaN80, quiet } from "./nan.js";
 import {
-  commit, destinationAddress, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, sourceAddress, stackOperand,
+  commit, destinationAddress, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, setTop, sourceAddress, stackOperand,
   store, underflow, words,
 } from "./stack.js";
 
@@ -24,8 +24,9 @@ function fld(cpu: Cpu, instruction: Instruction): void {
   const { i32 } = cpu;
   const s = physical(i32, stackOperand(instruction, 0, 0)), a = words(s);
   if (isEmpty(i32, s)) {
-    setIndefinite();
-    return push(cpu, IE | SF);
+    const d = physical(i32, 7);
+    if (underflow(cpu, d)) setTop(i32, d);
+    return;
   }
   setResult(i32[a + 2]!, i32[a + 1]!, i32[a]!);
   push(cpu, 0);
@@ -42,7 +43,7 @@ function loadMemory(cpu: Cpu, m: MemOperand): void {
     if (isNaN80(R[LO]!, R[HI]!, R[SE]!)) flags = quiet(R[LO]!, R[HI]!, R[SE]!);
   }
   setMemoryPointers(cpu, m, la);
-  push(cpu, flags);
+  push(cpu, flags, IE);
 }
 
 function fild(cpu: Cpu, instruction: Instruction): void {
@@ -86,6 +87,8 @@ function storing(convert: Conversion, popped: boolean): ComplexFunction {
       convert(0, 0xc0000000 | 0, 0xffff, cw, m.size);
       flags = IE | SF;
     } else flags = convert(i32[a]!, i32[a + 1]!, i32[a + 2]!, cw, m.size);
+    // Nothing is stored, so nothing was rounded, after an unmasked overflow or underflow.
+    if ((flags & ~cw & (OE | UE)) !== 0) flags &= ~(PE | C1);
     if ((flags & ~cw & (PRECOMPUTATION | OE | UE)) === 0) {
       writeResult(cpu, la, bytes);
       if (popped) {
@@ -118,7 +121,7 @@ const toPackedDecimal: Conversion = (lo, hi, se, cw) => {
   return flags;
 };
 
-/** FST and FSTP to a register or memory. `fromEmpty`: an empty ST(0) is stored without complaint (FSTPNCE). */
+/** FST and FSTP to a register or memory. `fromEmpty`: an empty ST(0) is popped without complaint and nothing stored (FSTPNCE). */
 function fst(popped: boolean, fromEmpty: boolean): ComplexFunction {
   const toMemory = storing(toFloat, popped);
   return (cpu, instruction) => {
@@ -128,8 +131,10 @@ function fst(popped: boolean, fromEmpty: boolean): ComplexFunction {
     const { i32 } = cpu;
     const s = physical(i32, 0), d = physical(i32, stackOperand(instruction, 0, 0)), a = words(s);
     let done = true;
-    if (isEmpty(i32, s) && !fromEmpty) done = underflow(cpu, d);
-    else {
+    if (isEmpty(i32, s)) {
+      if (fromEmpty) commit(cpu, 0);
+      else done = underflow(cpu, d);
+    } else {
       setResult(i32[a + 2]!, i32[a + 1]!, i32[a]!);
       finish(cpu, d, 0);
     }
@@ -177,7 +182,6 @@ function fcmov(cpu: Cpu, instruction: Instruction): void {
     setResult(i32[a + 2]!, i32[a + 1]!, i32[a]!);
     store(i32, d);
   }
-  commit(cpu, 0);
 }
 
 // ---- constants -------------------------------------------------------------------------------------------------------
