@@ -1,3 +1,4 @@
+import type { GuestMemory } from "../devices/device.js";
 import type { Machine } from "../machine.js";
 import { FRAME_MMIO } from "../memory.js";
 import { createWalk, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US, type TableMemory, type Walk, walkPageTables } from "../paging.js";
@@ -54,6 +55,9 @@ export class Shadow {
   private readonly watchers = new Map<number, ((gfn: number, offset: number) => void)[]>();
   private readonly events: Readonly<Record<"hidden" | "true" | "trace" | "mmio" | "fill" | "zap" | "update" | "switch" | "unused", number>>;
 
+  /** Guest-physical memory as loaders and bus masters see it; what they write reaches the shadows. */
+  readonly guestMemory: GuestMemory;
+
   private mode: GuestPaging = { paging: false, pae: false, pse: false, wp: true, pge: false };
   private hardware = { pae: false, pse: false, wp: true, pge: true };
   private role = modeRole(this.mode);
@@ -74,6 +78,14 @@ export class Shadow {
     this.cache = new ShadowCache(machine, p2m, options.frames ?? new MonitorFrames(machine));
     this.onFault = options.onFault;
     this.opened = new OpenPages(machine);
+    this.guestMemory = {
+      size: machine.guestBytes,
+      read: (gpa, into) => p2m.readBytes(gpa, into),
+      write: (gpa, from) => {
+        p2m.writeBytes(gpa, from);
+        this.guestWritten(gpa, from.length);
+      },
+    };
     this.tables = { read32: (pa) => this.cache.read(pa), write32: (pa, value) => this.cache.write(pa, value) };
     const { ledger } = machine;
     this.events = {
@@ -365,19 +377,9 @@ export class Shadow {
     return page.parents.some((entry) => this.inUse(this.cache.pageAt(entry)!));
   }
 
-  /** Reads guest-physical memory for a device. */
-  readGuest(gpa: number, into: Uint8Array): void {
-    this.p2m.readBytes(gpa, into);
-  }
-
-  /** Writes guest-physical memory for a device, and brings the shadows to it. */
-  writeGuest(gpa: number, from: Uint8Array): void {
-    this.p2m.writeBytes(gpa, from);
-    this.guestWritten(gpa, from.length);
-  }
-
   /** Guest memory was written behind the processor's back (DMA, a loader): what shadows it is dropped. */
   guestWritten(gpa: number, length: number): void {
+    if (length === 0) return;
     for (let gfn = gpa >>> 12; gfn <= (gpa + length - 1) >>> 12; gfn++) {
       for (const page of [...this.cache.shadowsOf(gfn)]) this.unshadow(page);
       for (const changed of this.watchers.get(gfn) ?? []) for (let offset = 0; offset < 4096; offset += 4) changed(gfn, offset);

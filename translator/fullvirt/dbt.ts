@@ -1,5 +1,6 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
+import type { GuestMemory } from "../../hypervisor/devices/device.js";
 import { deliverException, deliverExternal, deliverSoftware } from "../../hypervisor/interrupts.js";
 import type { Machine } from "../../hypervisor/machine.js";
 import { acceptsInterrupts, type InterruptController, pagingMode } from "../../hypervisor/native.js";
@@ -19,8 +20,9 @@ const CR0_PAGING = S.CR0_PG | S.CR0_WP, CR4_PAGING = S.CR4_PSE | S.CR4_PAE | S.C
 export interface Dbt {
   readonly strategy: Strategy;
   readonly shadow: Shadow;
-  /** Guest-physical memory: loaders and devices write through it (or through `shadow.writeGuest` once the guest runs). */
   readonly p2m: PhysicalMap;
+  /** Guest-physical memory for loaders and bus masters. */
+  readonly memory: GuestMemory;
   /** For the engine. */
   readonly hooks: TranslationHooks;
 }
@@ -90,7 +92,7 @@ export function createDbt(machine: Machine, pic: InterruptController): Dbt {
     pageTableRootLoaded: () => paging.load(cpu),
     pageInvalidated: (_cpu, la) => shadow.invalidate(la),
   };
-  return { strategy, shadow, p2m, hooks };
+  return { strategy, shadow, p2m, memory: shadow.guestMemory, hooks };
 }
 
 /** Keeps the shadow's root and paging mode with the virtual CR0, CR3 and CR4. */
