@@ -1,0 +1,47 @@
+/** One thing to measure: a workload of the guest's init (guest/README.md), and what it is good for. */
+export interface Workload {
+  readonly name: string;
+  /** What its value counts; a value is the guest's own measurement, by RDTSC. */
+  readonly unit: string;
+  /** What a reader learns from it, in one line. */
+  readonly shows: string;
+  /** Operations the guest is told to do, and that counts are divided by; 1 where the value is for the whole run. */
+  readonly size: number;
+  readonly operations: number;
+  /** MiB of an empty disk the machine gets. */
+  readonly disk?: number;
+}
+
+function each(name: string, size: number, operation: string, shows: string): Workload {
+  return { name, unit: `cycles per ${operation}`, shows, size, operations: size };
+}
+
+function whole(name: string, size: number, shows: string, disk?: number): Workload {
+  return { name, unit: "cycles for the run", shows, size, operations: 1, ...(disk === undefined ? {} : { disk }) };
+}
+
+/** All of them, in the order of every table. */
+export const WORKLOADS: readonly Workload[] = [
+  each("syscall", 20000, "system call", "The way from a program into its kernel and back."),
+  each("forkwait", 100, "process", "Copying an address space: many page-table entries, then faults on what is written."),
+  each("forkexec", 60, "process", "The same, with a new program's pages filled on demand."),
+  each("ctxsw-2p-0k", 4000, "switch", "An address-space switch and a pipe, nothing touched."),
+  each("ctxsw-2p-16k", 800, "switch", "The same with 16 KB touched: the TLB has to be filled again."),
+  each("ctxsw-8p-0k", 4000, "switch", "Eight address spaces take turns."),
+  each("ctxsw-8p-16k", 800, "switch", "Eight take turns and touch 16 KB each."),
+  each("pagefault", 2048, "page", "A fault, a fresh page, and one entry more in a page table."),
+  each("protfault", 3000, "fault", "A fault that becomes a signal: no page table changes."),
+  each("mmap", 100, "mapping", "Mapping 4 MB, touching some of it, and taking it down again."),
+  each("signal", 4000, "signal", "Kernel work without memory management."),
+  each("ptemod", 64000, "entry", "The kernel changes page-table entries: a trace, a hypercall, an exit or nothing."),
+  each("portin", 20000, "input", "An input instruction in the kernel: a device access from every mode."),
+  each("divzero", 3000, "exception", "An exception that the guest's kernel handles itself."),
+  whole("disk", 4096, "4 MB written and read back, through IDE registers or a ring in shared memory.", 16),
+  whole("compute", 4, "Sorting, sieving, multiplying: no kernel, and so nothing to virtualize."),
+  whole("callret", 10, "Calls and returns, which a translator has to look up."),
+  whole("build", 12, "Many short processes that read, compute and write files.", 16),
+];
+
+export function workload(name: string): Workload | undefined {
+  return WORKLOADS.find((candidate) => candidate.name === name);
+}

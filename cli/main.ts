@@ -1,0 +1,66 @@
+/** The command line: verbs and flags. Everything heavy is imported by the verb that needs it, so that this starts at once. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { EXIT_USAGE, fail } from "./exit.js";
+import { fromQemu } from "./qemu-words.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
+  return Number(text);
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("it must be a number above 0.");
+  return value;
+}
+
+function list(text: string): string[] {
+  return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+const program = new Command("trivisor")
+  .description("Runs one x86 guest natively and under every way to virtualize it, counts what happens, prices it, compares.")
+  .version(version)
+  .showHelpAfterError(false)
+  .configureOutput({ outputError: (text, write) => write(`trivisor: ${text.replace(/^error: /, "").replace(/\n(?=.)/g, " ")}`) })
+  .exitOverride();
+
+program.command("run")
+  .description("run a guest; its first serial port is stdin and stdout")
+  .argument("<image>", "a Multiboot kernel, or for mode paravirt a Xen one")
+  .option("--mode <mode>", "native, classic, dbt, paravirt or hvm", "native")
+  .option("-m, --memory <MiB>", "memory of the guest", wholeNumber, 64)
+  .option("--append <string>", "the kernel's command line")
+  .option("--kernel-args <string>", "the same")
+  .option("--initrd <file>", "a Multiboot module, or the domain's ramdisk")
+  .option("--disk <file>", "a disk, written in place; up to four", collect, [])
+  .option("--mmu <kind>", "in mode hvm: ept, or shadow as the first processors had")
+  .option("--profile <name>", "what each event costs: a name, or a file")
+  .option("--stats <file>", "write what was counted, as JSON")
+  .option("--max-instructions <n>", "stop after this many instructions", wholeNumber)
+  .option("--timeout <seconds>", "stop after this much time of the host's clock", positiveNumber)
+  .option("--realtime", "let virtual time pass no faster than the host's clock")
+  .action(async (image: string, options: import("./run.js").RunFlags) => (await import("./run.js")).run(image, options));
+
+program.command("compare")
+  .description("run workloads in every mode, and compare what they cost")
+  .argument("[workload...]", "names of workloads; default: all")
+  .option("--modes <list>", "modes to compare, separated by commas", list)
+  .option("--profile <name>", "what each event costs: a name, or a file")
+  .option("--json <file>", "write the comparison as JSON")
+  .option("--report <dir>", "write it as one HTML file, index.html, with charts")
+  .option("--list", "list the workloads and what each shows")
+  .action(async (workloads: string[], options: import("./compare.js").CompareFlags) => (await import("./compare.js")).compare(workloads, options));
+
+program.parseAsync(fromQemu(process.argv.slice(2)), { from: "user" }).catch((error: unknown) => {
+  // Commander has said its one line already; help and version are no errors.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : EXIT_USAGE;
+  else fail(error);
+});

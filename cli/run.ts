@@ -1,0 +1,129 @@
+/** `trivisor run`: one guest, with the host's terminal at its serial port. */
+import { UsageError } from "../hypervisor/errors.js";
+import type { MmuKind, Mode } from "../vm/options.js";
+import { loadProfile } from "../vm/profiles.js";
+import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
+import { ConsoleInput } from "./console-input.js";
+import { EXIT_CRASH, EXIT_LIMIT } from "./exit.js";
+import { ByteSink, OutputFile } from "./output.js";
+
+export interface RunFlags {
+  readonly mode: string;
+  readonly memory: number;
+  readonly append?: string;
+  readonly kernelArgs?: string;
+  readonly initrd?: string;
+  readonly disk: readonly string[];
+  readonly mmu?: string;
+  readonly profile?: string;
+  readonly stats?: string;
+  readonly maxInstructions?: number;
+  readonly timeout?: number;
+  readonly realtime?: boolean;
+}
+
+/** Milliseconds the guest runs between two looks at the terminal, and that virtual time may be ahead of the host's. */
+const TURN_MS = 10, AHEAD_MS = 5;
+const MAX_EXIT_CODE = 255;
+
+type Ending = VmOutcome | { readonly reason: "timeout" } | { readonly reason: "quit" };
+
+export async function run(image: string, flags: RunFlags): Promise<void> {
+  const out = new ByteSink(1), err = new ByteSink(2);
+  const vm = createVm({
+    image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks: flags.disk,
+    mmu: flags.mmu as MmuKind | undefined, profile: loadProfile(flags.profile),
+  }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
+  if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");
+  const stats = flags.stats === undefined ? undefined : new OutputFile(flags.stats);
+  const input = new ConsoleInput();
+  let ending: Ending;
+  try {
+    ending = await new Session(vm, flags, input, [out, err]).run();
+  } finally {
+    input.close();
+    out.flush();
+    err.flush();
+  }
+  stats?.finish(`${JSON.stringify(vm.stats(), null, 1)}\n`);
+  process.exitCode = report(ending, vm, flags);
+}
+
+/** A run in turns, so that the terminal and the host's clock get a look in. */
+class Session {
+  private readonly vm: Vm;
+  private readonly flags: RunFlags;
+  private readonly input: ConsoleInput;
+  private readonly sinks: readonly ByteSink[];
+  private readonly began = performance.now();
+  private turnEnds = 0;
+
+  constructor(vm: Vm, flags: RunFlags, input: ConsoleInput, sinks: readonly ByteSink[]) {
+    this.vm = vm;
+    this.flags = flags;
+    this.input = input;
+    this.sinks = sinks;
+  }
+
+  async run(): Promise<Ending> {
+    for (;;) {
+      for (const bytes of this.input.take()) this.vm.sendSerial(bytes);
+      const ending = await this.turn();
+      if (ending) return ending;
+    }
+  }
+
+  private async turn(): Promise<Ending | undefined> {
+    const { vm, flags, input } = this;
+    this.turnEnds = performance.now() + TURN_MS;
+    const left = flags.maxInstructions === undefined ? undefined : flags.maxInstructions - vm.machine.ledger.instructions;
+    const outcome = vm.run({ instructions: left, pause: () => this.pause() });
+    for (const sink of this.sinks) sink.flush();
+    if (outcome.reason === "idle") {
+      if (!input.open) return outcome;
+      await input.wait(this.msLeft());
+    } else if (outcome.reason !== "stopped") return outcome;
+    else await input.wait(flags.realtime ? Math.max(0, this.msAhead()) : 0);
+    if (this.msLeft() <= 0) return { reason: "timeout" };
+    return input.quit ? { reason: "quit" } : undefined;
+  }
+
+  /** Whether the guest is to stop for a look around. */
+  private pause(): boolean {
+    for (const sink of this.sinks) sink.flush();
+    const now = performance.now();
+    if (this.flags.realtime && this.msAhead() > AHEAD_MS) return true;
+    return now >= this.turnEnds && (this.input.open || this.flags.realtime === true || this.msLeft() <= 0);
+  }
+
+  private msLeft(): number {
+    return this.flags.timeout === undefined ? Infinity : this.began + this.flags.timeout * 1000 - performance.now();
+  }
+
+  /** How far virtual time is ahead of the host's clock. */
+  private msAhead(): number {
+    const { clock } = this.vm.machine;
+    return clock.now() / clock.hz * 1000 - (performance.now() - this.began);
+  }
+}
+
+/** Says on stderr what the user has to know of the ending; gives the exit code. */
+function report(ending: Ending, vm: Vm, flags: RunFlags): number {
+  const say = (text: string): void => { process.stderr.write(`trivisor: ${text}\n`); };
+  switch (ending.reason) {
+    case "exit": return Math.min(ending.code, MAX_EXIT_CODE);
+    case "reset": case "quit": return 0;
+    case "crash":
+      say(`the guest crashed: ${ending.message}\n${ending.registers}`);
+      return EXIT_CRASH;
+    case "idle":
+      say(`the guest has halted and nothing will wake it\n${vm.describeRegisters()}`);
+      return EXIT_CRASH;
+    case "timeout":
+      say(`stopped after ${flags.timeout} s, as --timeout says`);
+      return EXIT_LIMIT;
+    default:
+      say(`stopped after ${vm.machine.ledger.instructions} instructions, as --max-instructions says`);
+      return EXIT_LIMIT;
+  }
+}
