@@ -13,7 +13,7 @@ import { isNaN80 } from "./nan.js";
 import { QUOTIENT, remainderNearest, remainderTruncated } from "./remainder.js";
 import { squareRoot } from "./square-root.js";
 import {
-  commit, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, sourceAddress, store, underflow, words,
+  commit, crossesPage, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, sourceAddress, store, underflow, words,
 } from "./stack.js";
 import { arctangent2 } from "./trigonometric.js";
 
@@ -74,7 +74,7 @@ function toRegister(cpu: Cpu, op: Binary, i: number): void {
 /** Reads a single or double into R, unchanged in value and kind; gives DE for a denormal. */
 export function loadFloat(cpu: Cpu, m: MemOperand, la: number): number {
   if (m.size === 32) return fromSingle(cpu.mmu.read32(la));
-  cpu.mmu.probeRead(la, 8);
+  if (crossesPage(la, 8)) cpu.mmu.probeRead(la, 8);
   return fromDouble(cpu.mmu.read32(la), cpu.mmu.read32(la + 4 | 0));
 }
 

@@ -13,17 +13,20 @@ export function multiplyHigh(a: number, b: number): number {
   return (Math.imul(ah, bh) + (u >>> 16) + (v >>> 16)) | 0;
 }
 
-/** PRODUCT = aHi:aLo * bHi:bLo, unsigned. */
+/** PRODUCT = aHi:aLo * bHi:bLo, unsigned: by columns of 16-bit digits, whose sums are exact as doubles. */
 export function multiply64(aHi: number, aLo: number, bHi: number, bLo: number): void {
-  const low = Math.imul(aHi, bLo), cross = Math.imul(aLo, bHi), high = Math.imul(aHi, bHi);
-  const middle = (multiplyHigh(aLo, bLo) >>> 0) + (low >>> 0) + (cross >>> 0);
-  const carry = middle >= 0x200000000 ? 2 : middle >= 0x100000000 ? 1 : 0;
-  const upper = (multiplyHigh(aHi, bLo) >>> 0) + (multiplyHigh(aLo, bHi) >>> 0) + (high >>> 0) + carry;
-  const top = upper >= 0x200000000 ? 2 : upper >= 0x100000000 ? 1 : 0;
-  PRODUCT[0] = Math.imul(aLo, bLo);
-  PRODUCT[1] = middle;
-  PRODUCT[2] = upper;
-  PRODUCT[3] = multiplyHigh(aHi, bHi) + top;
+  const a0 = aLo & 0xffff, a1 = aLo >>> 16, a2 = aHi & 0xffff, a3 = aHi >>> 16;
+  const b0 = bLo & 0xffff, b1 = bLo >>> 16, b2 = bHi & 0xffff, b3 = bHi >>> 16;
+  const c0 = Math.imul(a0, b0);
+  const c1 = (Math.imul(a1, b0) >>> 0) + (Math.imul(a0, b1) >>> 0) + (c0 >>> 16);
+  const c2 = (Math.imul(a2, b0) >>> 0) + (Math.imul(a1, b1) >>> 0) + (Math.imul(a0, b2) >>> 0) + Math.floor(c1 / 65536);
+  const c3 = (Math.imul(a3, b0) >>> 0) + (Math.imul(a2, b1) >>> 0) + (Math.imul(a1, b2) >>> 0) + (Math.imul(a0, b3) >>> 0) + Math.floor(c2 / 65536);
+  const c4 = (Math.imul(a3, b1) >>> 0) + (Math.imul(a2, b2) >>> 0) + (Math.imul(a1, b3) >>> 0) + Math.floor(c3 / 65536);
+  const c5 = (Math.imul(a3, b2) >>> 0) + (Math.imul(a2, b3) >>> 0) + Math.floor(c4 / 65536);
+  PRODUCT[0] = c0 & 0xffff | c1 << 16;
+  PRODUCT[1] = c2 & 0xffff | c3 << 16;
+  PRODUCT[2] = c4 & 0xffff | c5 << 16;
+  PRODUCT[3] = (Math.imul(a3, b3) >>> 0) + Math.floor(c5 / 65536);
 }
 
 /** FMUL (SDM vol. 2, table 3-29). */

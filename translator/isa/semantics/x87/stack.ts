@@ -75,6 +75,10 @@ export function sourceAddress(cpu: Cpu, m: MemOperand, bytes: number): number {
   return linearAddress(cpu, m, bytes, false);
 }
 
+export function crossesPage(la: number, bytes: number): boolean {
+  return (la & 0xfff) + bytes > 0x1000;
+}
+
 /** Its linear address; all of `bytes` bytes can be written. */
 export function destinationAddress(cpu: Cpu, m: MemOperand, bytes: number): number {
   const la = linearAddress(cpu, m, bytes, true);

@@ -1,6 +1,7 @@
 import type { Cpu } from "../../../../hypervisor/cpu.js";
 import * as S from "../../../../hypervisor/cpu-state.js";
 import type { Instruction, MemOperand } from "../../instruction.js";
+import { linearAddress } from "../operand-access.js";
 import { type ComplexFunction, helper, type Semantics } from "../semantics.js";
 import { loadFloat } from "./arithmetic-instructions.js";
 import { C1, HI, IE, LO, OE, PE, PRECOMPUTATION, R, RC_SHIFT, SE, setIndefinite, setResult, SF, UE } from "./bits.js";
@@ -8,7 +9,7 @@ import { fromInt32, fromInt64, toDouble, toInteger, toSingle } from "./convert.j
 import { DECIMAL, fromDecimal, toDecimal } from "./decimal.js";
 import { isNaN80, quiet } from "./nan.js";
 import {
-  commit, destinationAddress, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, setTop, sourceAddress, stackOperand,
+  commit, crossesPage, enter, finish, isEmpty, memoryOperand, physical, pop, push, setMemoryPointers, setPointers, setTop, sourceAddress, stackOperand,
   store, underflow, words,
 } from "./stack.js";
 
@@ -51,7 +52,7 @@ function fild(cpu: Cpu, instruction: Instruction): void {
   const m = memoryOperand(instruction);
   const la = sourceAddress(cpu, m, m.size >> 3);
   if (m.size === 64) {
-    cpu.mmu.probeRead(la, 8);
+    if (crossesPage(la, 8)) cpu.mmu.probeRead(la, 8);
     fromInt64(cpu.mmu.read32(la), cpu.mmu.read32(la + 4 | 0));
   } else fromInt32(m.size === 16 ? cpu.mmu.read16(la) << 16 >> 16 : cpu.mmu.read32(la));
   setMemoryPointers(cpu, m, la);
@@ -78,10 +79,9 @@ function storing(convert: Conversion, popped: boolean): ComplexFunction {
     enter(cpu);
     const m = memoryOperand(instruction);
     const bytes = m.size >> 3;
-    const la = destinationAddress(cpu, m, bytes);
+    const la = linearAddress(cpu, m, bytes, true);
     const { i32 } = cpu;
     const s = physical(i32, 0), a = words(s), cw = i32[S.FPU_CW]!;
-    setMemoryPointers(cpu, m, la);
     let flags: number;
     if (isEmpty(i32, s)) {
       convert(0, 0xc0000000 | 0, 0xffff, cw, m.size);
@@ -89,15 +89,13 @@ function storing(convert: Conversion, popped: boolean): ComplexFunction {
     } else flags = convert(i32[a]!, i32[a + 1]!, i32[a + 2]!, cw, m.size);
     // Nothing is stored, so nothing was rounded, after an unmasked overflow or underflow.
     if ((flags & ~cw & (OE | UE)) !== 0) flags &= ~(PE | C1);
-    if ((flags & ~cw & (PRECOMPUTATION | OE | UE)) === 0) {
-      writeResult(cpu, la, bytes);
-      if (popped) {
-        commit(cpu, flags);
-        pop(i32);
-        return;
-      }
-    }
+    const stored = (flags & ~cw & (PRECOMPUTATION | OE | UE)) === 0;
+    // The first write of an operand within a page faults before anything has changed.
+    if (!stored || crossesPage(la, bytes)) cpu.mmu.probeWrite(la, bytes);
+    if (stored) writeResult(cpu, la, bytes);
+    setMemoryPointers(cpu, m, la);
     commit(cpu, flags);
+    if (stored && popped) pop(i32);
   };
 }
 
