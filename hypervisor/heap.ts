@@ -7,8 +7,9 @@
  *   0x2000000  machine memory, frame 0 first
  *
  * A TLB word is 0 (absent) or (heap address of the page - linear address of the page) | 1. With `s` the word and
- * `a` a linear address, `(a ^ s) & 3` is 1 exactly when the entry is present and `a` is 4-byte aligned, and then
- * `i32[(a + s) >>> 2]` is the operand: the 1 falls out in the shift.
+ * `a` a linear address, `(a & 3) < (s & 1)` holds exactly when the entry is present and `a` is 4-byte aligned, and then
+ * `i32[(a + s) >>> 2]` is the operand: the 1 falls out in the shift. (No test of `a ^ s` can do: whatever word means
+ * absent, some address matches it.)
  */
 export const STATE_BASE = 0;
 export const TLB_BASE = 0x0100000;

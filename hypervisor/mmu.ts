@@ -276,7 +276,7 @@ export class Mmu {
   /** Signed. */
   read32(la: number): number {
     const s = this.i32[this.readTable + (la >>> 12)]!;
-    if (((la ^ s) & 3) === 1) return this.i32[(la + s) >>> 2]!;
+    if ((la & 3) < (s & 1)) return this.i32[(la + s) >>> 2]!;
     return s !== 0 && (la & 0xfff) < 0xffd ? this.view.getInt32((la + s - 1) >>> 0, true) : this.readAs(la, 4, this.user) | 0;
   }
 
@@ -294,7 +294,7 @@ export class Mmu {
 
   write32(la: number, value: number): void {
     const s = this.i32[this.writeTable + (la >>> 12)]!;
-    if (((la ^ s) & 3) === 1) this.i32[(la + s) >>> 2] = value;
+    if ((la & 3) < (s & 1)) this.i32[(la + s) >>> 2] = value;
     else if (s !== 0 && (la & 0xfff) < 0xffd) this.view.setInt32((la + s - 1) >>> 0, value, true);
     else this.writeAs(la, 4, value, this.user);
   }
