@@ -8,10 +8,11 @@ import { identifyImage } from "../hypervisor/loader/identify.js";
 import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
+import type { InterruptController } from "../hypervisor/native.js";
 import { enterProtectedFlat } from "../hypervisor/reset.js";
 import * as S from "../hypervisor/cpu-state.js";
 import type { Strategy } from "../hypervisor/strategy.js";
-import type { Engine } from "../translator/engine.js";
+import type { Engine, EngineOptions } from "../translator/engine.js";
 import type { VmOptions } from "./options.js";
 
 /** An instruction that did, deprivileged, what it does not do on a bare machine. */
@@ -50,6 +51,8 @@ export interface Assembly {
   readonly strategy: Strategy;
   /** Guest-physical memory. */
   readonly memory: GuestMemory;
+  /** What the engine has to be told for this strategy. */
+  readonly engine?: EngineOptions;
   /** Machine address of a linear address as the guest's code sees it now, -1 where nothing is mapped. Changes nothing. */
   linear(cpu: Cpu, la: number): number;
   /** Bytes for the guest's console. */
@@ -80,6 +83,11 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;
   return platform;
+}
+
+/** An interrupt controller for a strategy that is made before the platform. */
+export function lateController(platform: () => Platform): InterruptController {
+  return { get intr() { return platform().pic.intr; }, acknowledge: () => platform().pic.acknowledge() };
 }
 
 /** Loads an image that boots on a PC and puts the processor, as the guest is to find it, at its entry. */

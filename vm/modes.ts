@@ -1,5 +1,6 @@
 import type { Builder } from "./assembly.js";
 import { UsageError } from "../hypervisor/errors.js";
+import { buildDbt } from "./dbt.js";
 import { buildNative } from "./native.js";
 import type { Mode } from "./options.js";
 
@@ -9,7 +10,7 @@ const missing: Builder = ({ options }) => { throw new UsageError(`mode ${options
 export const BUILDERS: Readonly<Record<Mode, Builder>> = {
   native: buildNative,
   classic: missing,
-  dbt: missing,
+  dbt: buildDbt,
   paravirt: missing,
   hvm: missing,
 };

@@ -98,7 +98,7 @@ export class Vm {
     };
     this.assembly = BUILDERS[this.mode](parts);
     this.machine.cpu.strategy = watchTimestamps(this.assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
-    this.engine = new Engine(this.machine, { jit: options.jit });
+    this.engine = new Engine(this.machine, { ...this.assembly.engine, jit: options.jit });
     this.assembly.start(this.engine);
   }
 

@@ -1,0 +1,25 @@
+import type { Platform } from "../hypervisor/devices/platform.js";
+import { createDbt } from "../translator/fullvirt/dbt.js";
+import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { linearToPhysical } from "./linear.js";
+
+/** Binary translation: the processor's registers are the guest's virtual ones, and its tables are walked where the guest sees them. */
+export const buildDbt: Builder = (parts) => {
+  const { machine } = parts;
+  let platform: Platform | undefined = undefined;
+  const { strategy, memory, p2m, hooks } = createDbt(machine, lateController(() => platform!));
+  platform = assemblePlatform(parts, memory);
+  const { ports, uart } = platform;
+  return {
+    strategy, memory, engine: { translation: hooks },
+    linear: (cpu, la) => {
+      const gpa = linearToPhysical(cpu, p2m, la);
+      return gpa < 0 ? -1 : p2m.machineAddress(gpa);
+    },
+    send: (bytes) => uart.receive(bytes),
+    start: () => {
+      machine.cpu.ports = ports;
+      bootPc(parts, memory, machine.cpu);
+    },
+  };
+};
