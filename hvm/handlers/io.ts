@@ -17,8 +17,8 @@ export function ioInstruction(vcpu: Vcpu, exit: Exit): Outcome {
   return "next";
 }
 
-/** Elements moved in one exit before interrupts are looked at: a sector, as a disk driver moves. */
-const CHUNK_BYTES = 512;
+/** Bytes moved in one exit before interrupts are looked at: a page, as device models move. */
+const CHUNK_BYTES = 4096;
 
 /** INS and OUTS: as many elements as one exit may move; with more to come RIP stays, and the instruction exits again. */
 function stringIo(vcpu: Vcpu, access: IoAccess): Outcome {
