@@ -175,8 +175,7 @@ export class Emitter implements Vocabulary {
   /** Test that the TLB word `word` serves an access of `z` bits at `address` on the fast path. */
   private hits(address: string, word: string, z: number): Expression {
     if (z === 8) return binary(identifier(word), "!==", zero);
-    const mask = z === 32 ? 3 : 1;
-    return binary(binary(binary(identifier(address), "^", identifier(word)), "&", literal(mask)), "===", literal(1));
+    return binary(binary(identifier(address), "&", literal(z === 32 ? 3 : 1)), "<", binary(identifier(word), "&", literal(1)));
   }
 
   private cell(address: string, word: string, z: number): [string, Expression] {

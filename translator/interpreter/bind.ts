@@ -268,7 +268,7 @@ export class Binder {
     if (z === 32) {
       return (la) => {
         const s = i32[mmu.writeTable + (la >>> 12)]!;
-        if (((la ^ s) & 3) === 1) return i32[(la + s) >>> 2]!;
+        if ((la & 3) < (s & 1)) return i32[(la + s) >>> 2]!;
         mmu.probeWrite(la, 4);
         return mmu.read32(la);
       };
