@@ -7,6 +7,9 @@ import { Runtime, RUNTIME_NAMES } from "./codegen/runtime.js";
 /** Most blocks and instructions one region joins. */
 const REGION_BLOCKS = 64, REGION_INSTRUCTIONS = 600;
 
+/** Times a block must have been interpreted to be joined to a region. */
+const WARM = 4;
+
 /** Turns hot blocks into generated code: finds the region around a block, has its source made, compiles it. */
 export class Compiler {
   private readonly cpu: Cpu;
@@ -64,6 +67,6 @@ export class Compiler {
     const word = this.cpu.i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
     if (word === 0) return null;
     const block = this.blocks.find(eip + word - 1 - RAM_BASE >>> 0, eip, mode);
-    return block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat === 0 ? null : block;
+    return block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < WARM ? null : block;
   }
 }

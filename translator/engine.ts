@@ -18,7 +18,7 @@ import { IMPLEMENTED } from "./isa/semantics/registry.js";
 const SLICE_LIMIT = 100_000;
 
 /** Times a block is interpreted before its region is compiled. */
-const HOT = 40;
+const HOT = 300;
 
 /** Why `run` came back. */
 export type RunOutcome =
@@ -31,7 +31,7 @@ export type RunOutcome =
 export interface EngineOptions {
   /** Generated code is used (the default where the host allows code generation from strings). */
   readonly jit?: boolean;
-  /** Times a block is interpreted before its region is compiled (default 40). */
+  /** Times a block is interpreted before its region is compiled (default 300). */
   readonly hot?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;

@@ -1,12 +1,12 @@
 import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
 import { TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "../../hypervisor/heap.js";
-import { CC_EFLAGS } from "../../hypervisor/flags.js";
+import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, assignElement, binary, block, call, comment, conditional, constant, element, identifier, literal, numberOf, sequence, statement, variables } from "./ast.js";
-import { arithmeticOf, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, needsAux, needsSource, UNKNOWN } from "./conditions.js";
+import { assign, assignElement, binary, block, call, comment, conditional, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
@@ -25,6 +25,8 @@ export interface RegionContext {
   used: number;
   written: number;
   flagsWritten: boolean;
+  /** Flags may be pending somewhere. */
+  pending: boolean;
 }
 
 /** What a block's instruction became. */
@@ -49,6 +51,8 @@ export class Emitter implements Vocabulary {
   private readonly region: RegionContext;
   /** The known CC_OP, or UNKNOWN. */
   op = UNKNOWN;
+  /** The known value of FLAG_PENDING, or UNKNOWN. */
+  pending = UNKNOWN;
   private instruction!: Instruction;
   private next = 0;
   private site = -1;
@@ -72,10 +76,56 @@ export class Emitter implements Vocabulary {
     this.sawFlagsSet = this.sawFlagsRead = this.faults = this.usesSecond = false;
     this.dropFlags = dropFlags;
     this.siteFactory = () => this.region.sites.push({ eip, giveBack }) - 1;
+    const prelude = this.settleFlags(instruction, factsOf(semantics), dropFlags);
     const body = this.body(semantics);
     return {
-      statements: body.statements, target: body.target, setsFlags: this.sawFlagsSet, readsFlags: this.sawFlagsRead, mayFault: this.faults,
+      statements: [...prelude, ...body.statements], target: body.target, setsFlags: this.sawFlagsSet, readsFlags: this.sawFlagsRead, mayFault: this.faults,
     };
+  }
+
+  // ---- pending flags -----------------------------------------------------------------------------------------------
+
+  /** Folds pending flags into the others where the instruction cannot live with them. */
+  private settleFlags(instruction: Instruction, facts: BodyFacts, drop: boolean): Statement[] {
+    const { pending } = this;
+    if (pending === 0) return [];
+    if (facts.readsFlags) {
+      const steps = pending > PENDING_ROTATE && instruction.cc >= 0 && !asksCarry(instruction.cc);
+      return steps ? [] : this.normalise();
+    }
+    if (drop) return [];
+    if (facts.passesCarry && (pending === PENDING_ROTATE || pending === UNKNOWN)) {
+      return pending === UNKNOWN ? this.normaliseIf("===") : this.normalise();
+    }
+    if (facts.rotates && pending !== PENDING_ROTATE) return pending === UNKNOWN ? this.normaliseIf(">") : this.normalise();
+    return [];
+  }
+
+  /** Statements after which nothing is pending. */
+  normalise(): Statement[] {
+    const { pending } = this;
+    this.pending = 0;
+    if (pending === 0) return [];
+    if (pending === UNKNOWN) {
+      this.op = UNKNOWN;
+      return [foldPending()];
+    }
+    const folded = pending === PENDING_ROTATE
+      ? [statement(assign(FLAG_DST, withCarryOverflow(arithmeticOf(this.op)))), statement(assign(FLAG_OP, zero))]
+      : [statement(assign(FLAG_AUX, carryOf(this.op))), statement(assign(FLAG_DST, identifier(FLAG_PATCH))), statement(assign(FLAG_OP, literal(pending)))];
+    this.op = pending === PENDING_ROTATE ? CC_EFLAGS << 2 : pending;
+    return [...folded, statement(assign(FLAG_PENDING, zero))];
+  }
+
+  private normaliseIf(operator: "===" | ">"): Statement[] {
+    this.op = UNKNOWN;
+    return [ifThen(binary(identifier(FLAG_PENDING), operator, literal(PENDING_ROTATE)), foldPending())];
+  }
+
+  private clearPending(): Expression[] {
+    const known = this.pending === 0;
+    this.pending = 0;
+    return known ? [] : [assign(FLAG_PENDING, zero)];
   }
 
   private body(semantics: Semantics & { kind: "inline" }): { statements: Statement[]; target: Expression | null } {
@@ -244,10 +294,11 @@ export class Emitter implements Vocabulary {
       case "arithmetic":
         this.sawFlagsRead = true;
         return arithmeticOf(this.op);
+      case "setCarryOverflow": return this.setCarryOverflow(args[0]!, args[1]!);
       case "setArithmetic": return this.setArithmetic(args[0]!);
       case "condition":
         this.sawFlagsRead = true;
-        return conditionOf(this.instruction.cc, this.op);
+        return this.pending > PENDING_ROTATE ? conditionOf(this.instruction.cc, this.pending, FLAG_PATCH) : conditionOf(this.instruction.cc, this.op);
       case "reg": return this.readRegister(numberOf(args[0]!)!, numberOf(args[1]!)!);
       case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
       case "sp": return this.readRegister(S.ESP, 32);
@@ -279,7 +330,8 @@ export class Emitter implements Vocabulary {
     const kind = numberOf(args[0]!)!, z = numberOf(args[1]!)!;
     const [, , dst, src, aux] = args;
     this.region.flagsWritten = true;
-    const parts: Expression[] = [];
+    if (kind === CC_INC || kind === CC_DEC) return this.setPending(kind << 2 | z >> 4, dst!);
+    const parts: Expression[] = this.clearPending();
     if (needsAux(kind)) parts.push(assign(FLAG_AUX, aux!));
     if (needsSource(kind)) parts.push(assign(FLAG_SRC, src!));
     const op = kind << 2 | z >> 4;
@@ -289,25 +341,64 @@ export class Emitter implements Vocabulary {
     return sequence(parts);
   }
 
+  private setPending(pending: number, patch: Expression): Expression {
+    this.region.pending = true;
+    this.pending = pending;
+    return sequence([assign(FLAG_PATCH, patch), assign(FLAG_PENDING, literal(pending))]);
+  }
+
+  private setCarryOverflow(carry: Expression, overflow: Expression): Expression {
+    this.sawFlagsSet = true;
+    if (this.dropFlags) return { type: "SequenceExpression", expressions: [], start: 0, end: 0 };
+    this.region.flagsWritten = true;
+    return this.setPending(PENDING_ROTATE, binary(carry, "|", folded(overflow, "<<", literal(11))));
+  }
+
   private setArithmetic(flags: Expression): Expression {
     this.sawFlagsSet = true;
     this.region.flagsWritten = true;
-    const e = sequence([assign(FLAG_DST, flags), assign(FLAG_OP, literal(CC_EFLAGS << 2))]);
+    const e = sequence([...this.clearPending(), assign(FLAG_DST, flags), assign(FLAG_OP, literal(CC_EFLAGS << 2))]);
     this.op = CC_EFLAGS << 2;
     return e;
   }
 
+  /** What is known of the flags, as one number. */
   fork(): number {
-    return this.op;
+    return this.op + 1 | this.pending + 1 << 8;
   }
 
-  restore(op: number): void {
-    this.op = op;
+  restore(state: number): void {
+    this.op = (state & 0xff) - 1;
+    this.pending = (state >> 8) - 1;
   }
 
   rejoin(now: number, other: number): void {
-    if (now !== other) this.op = UNKNOWN;
+    if ((now & 0xff) !== (other & 0xff)) this.op = UNKNOWN;
+    if (now >> 8 !== other >> 8) this.pending = UNKNOWN;
   }
+
+  forget(): void {
+    this.op = UNKNOWN;
+    this.pending = UNKNOWN;
+  }
+}
+
+function withCarryOverflow(flags: Expression): Expression {
+  return binary(binary(flags, "&", literal(~0x801)), "|", identifier(FLAG_PATCH));
+}
+
+/** if (something is pending) fold it into the other flags */
+export function foldPending(): Statement {
+  const rotate = [
+    statement(assign(FLAG_DST, withCarryOverflow(arithmeticOf(UNKNOWN)))), statement(assign(FLAG_OP, zero)),
+  ];
+  const step = [
+    statement(assign(FLAG_AUX, carryOf(UNKNOWN))), statement(assign(FLAG_DST, identifier(FLAG_PATCH))), statement(assign(FLAG_OP, identifier(FLAG_PENDING))),
+  ];
+  return ifThen(binary(identifier(FLAG_PENDING), "!==", zero), block([
+    ifThen(binary(identifier(FLAG_PENDING), "===", literal(PENDING_ROTATE)), block(rotate), block(step)),
+    statement(assign(FLAG_PENDING, zero)),
+  ]));
 }
 
 /** What emission and liveness need to know of a body, read off its source once. */
@@ -320,7 +411,10 @@ export interface BodyFacts {
   readonly setsAll: boolean;
   /** It needs the flags from before: for its effect, or only to pass some on. */
   readonly readsFlags: boolean;
+  /** INC and DEC: CF stays. */
   readonly passesCarry: boolean;
+  /** Rotates: only CF and OF change. */
+  readonly rotates: boolean;
 }
 
 const facts = new Map<unknown, BodyFacts>();
@@ -333,10 +427,11 @@ export function factsOf(semantics: Semantics & { kind: "inline" }): BodyFacts {
     const passesCarry = /CC_(INC|DEC)/.test(source);
     known = {
       used: parametersOf(tree).map((name) => mentions(tree.body, name)),
-      hazardous: /\.(setReg|setSp|second|setArithmetic)\b/.test(source),
+      hazardous: /\.(setReg|setSp|second)\b/.test(source),
       setsAll: /\.flags\(/.test(source),
       readsFlags: /\.(arithmetic|condition)\(/.test(source) || (/\.carry\(/.test(source) && !passesCarry),
       passesCarry,
+      rotates: /\.setCarryOverflow\(/.test(source),
     };
     facts.set(semantics.fn, known);
   }

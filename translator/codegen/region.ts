@@ -7,10 +7,10 @@ import { format } from "../isa/format.js";
 import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
 import * as A from "./ast.js";
-import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { ADDRESS, BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET, TLB_WORD } from "./emit.js";
+import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
+import { ADDRESS, BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET, TLB_WORD } from "./emit.js";
 import { print } from "./print.js";
-import { loopHeaders, makeReducible, structure } from "./structure.js";
+import { loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
 export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
@@ -18,7 +18,7 @@ export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
 /** Instructions after which a region is left now and then, so that newly optimised code is entered (jit-study.md, 3). */
 const SOFT_EXIT = 20_000;
 
-const EXIT = "X";
+const EXIT = "X", DISPATCH = "$b";
 const n = (): Expression => A.identifier(BUDGET_LOCAL);
 const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
@@ -73,19 +73,24 @@ function isString(instruction: Instruction): boolean {
 class RegionBuilder {
   private readonly blocks: readonly Block[];
   private readonly byEip = new Map<number, number>();
-  private readonly graph: { successors: number[][] };
+  private readonly graph: Reducible;
   private readonly headers: Set<number>;
+  private readonly predecessors: Int32Array;
   private readonly context: RegionContext;
   private readonly ops: Op[] = [];
   private readonly emitter: Emitter;
+  private readonly comments: boolean;
 
-  constructor(blocks: readonly Block[], mode: number) {
+  constructor(blocks: readonly Block[], mode: number, comments: boolean) {
+    this.comments = comments;
     this.blocks = blocks;
     blocks.forEach((b, i) => this.byEip.set(b.eip, i));
     const successors = blocks.map((b) => [...new Set(successorsOf(b).flatMap((eip) => this.byEip.get(eip) ?? []))]);
-    this.graph = { successors: makeReducible({ successors }) };
+    this.graph = makeReducible({ successors, root: 0 });
     this.headers = loopHeaders(this.graph);
-    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false };
+    this.predecessors = new Int32Array(blocks.length + 1);
+    for (const list of this.graph.successors) for (const s of list) this.predecessors[s]!++;
+    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false, pending: false };
     this.emitter = new Emitter(this.context);
   }
 
@@ -102,29 +107,30 @@ class RegionBuilder {
       let length = memo.get(node);
       if (length === undefined) {
         memo.set(node, 0);
-        length = this.blocks[node]!.instructions.length + Math.max(0, ...this.graph.successors[node]!.map((s) => this.headers.has(s) ? 0 : from(s)));
+        length = (this.blocks[node]?.instructions.length ?? 0) + Math.max(0, ...this.graph.successors[node]!.map((s) => this.headers.has(s) ? 0 : from(s)));
         memo.set(node, length);
       }
       return length;
     };
-    return Math.max(from(0), ...[...this.headers].map(from));
+    return Math.max(from(this.graph.root), ...[...this.headers].map(from));
   }
 
   // ---- a node ------------------------------------------------------------------------------------------------------
 
   private node(node: number, jump: (target: number) => Statement[]): Statement[] {
+    if (node === this.graph.dispatcher) return this.dispatch(jump);
     const block = this.blocks[node]!;
     const { instructions } = block;
     const count = instructions.length;
     const out: Statement[] = [];
-    if (this.headers.has(node)) out.push(A.ifThen(A.binary(n(), "<", A.identifier(SOFT_LIMIT)), A.block(this.exit(block.eip))));
+    if (this.headers.has(node)) out.push(this.softExit(block.eip));
     out.push(A.statement(A.assign(BUDGET_LOCAL, add(n(), -count))));
-    this.emitter.op = UNKNOWN;
+    if (!this.inlined(node)) this.emitter.forget();
     const dead = deadFlags(instructions);
     for (let i = 0; i < count; i++) {
       const instruction = instructions[i]!;
       const eip = block.addresses[i]!;
-      out.push(A.comment(`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`));
+      if (this.comments) out.push(A.comment(`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`));
       const semantics = semanticsOf(instruction);
       const last = i === count - 1;
       if (last && replaced(block)) return [...out, ...this.leaveThrough(block, i)];
@@ -144,8 +150,38 @@ class RegionBuilder {
 
   private go(node: number, eip: number, jump: (target: number) => Statement[]): Statement[] {
     const target = this.byEip.get(eip);
-    if (target === undefined || !this.graph.successors[node]!.includes(target)) return this.exit(eip);
-    return [...this.pageCheck(node, target), ...jump(target)];
+    return target === undefined ? this.exit(eip) : this.follow(node, target, jump);
+  }
+
+  /** Goes from a node to another of the region. */
+  private follow(node: number, target: number, jump: (target: number) => Statement[]): Statement[] {
+    const known = this.emitter.fork();
+    const { cut, dispatcher } = this.graph;
+    const through = cut(node, target)
+      ? [this.softExit(this.blocks[target]!.eip), A.statement(A.assign(DISPATCH, A.literal(target))), ...jump(dispatcher)]
+      : jump(target);
+    this.emitter.restore(known);
+    return [...this.pageCheck(node, target), ...through];
+  }
+
+  /** The dispatching node of an irreducible region. */
+  private dispatch(jump: (target: number) => Statement[]): Statement[] {
+    const out: Statement[] = [];
+    for (const target of this.graph.targets) {
+      this.emitter.forget();
+      out.push(A.ifThen(A.binary(A.identifier(DISPATCH), "===", A.literal(target)), A.block(jump(target))));
+    }
+    this.emitter.forget();
+    return [...out, ...jump(0)];
+  }
+
+  private softExit(eip: number): Statement {
+    return A.ifThen(A.binary(n(), "<", A.identifier(SOFT_LIMIT)), A.block(this.exit(eip)));
+  }
+
+  /** Reached from one place only, in whose code it is nested: what was known of the flags there holds here. */
+  private inlined(node: number): boolean {
+    return node !== 0 && !this.headers.has(node) && this.predecessors[node] === 1;
   }
 
   /** On an edge to another page: that page must still be in the instruction TLB, and be the same machine page. */
@@ -180,9 +216,10 @@ class RegionBuilder {
     }
     const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
     if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) out.push(A.statement(A.call("indirect", [])));
-    for (const s of this.graph.successors[node]!) {
-      const eip = this.blocks[s]!.eip;
-      out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block([...this.pageCheck(node, s), ...jump(s)])));
+    for (const eip of successorsOf(this.blocks[node]!)) {
+      const s = this.byEip.get(eip);
+      if (s === undefined) continue;
+      out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block(this.follow(node, s, jump))));
     }
     return [...out, A.statement(A.assign(EXIT_EIP, A.identifier(TARGET))), A.breakTo(EXIT)];
   }
@@ -206,6 +243,7 @@ class RegionBuilder {
     const next = block.addresses[i + 1] ?? block.nextEip;
     const string = isString(block.instructions[i]!);
     this.emitter.op = UNKNOWN;
+    this.emitter.pending = 0;
     const leave = A.block([
       A.statement(A.assign(EXIT_EIP, string ? i32(S.EIP) : A.literal(next))),
       A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
@@ -231,11 +269,12 @@ class RegionBuilder {
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
     const spill: Statement[] = registers.filter((r) => (written & 1 << r) !== 0).map((r) => setI32(r, A.identifier(`r${r}`)));
+    if (this.context.pending) spill.push(foldPending());
     if (flagsWritten) spill.push(...flags.map(([name, word]) => setI32(word, A.identifier(name))));
     const reload: Statement[] = [...registers.map((r) => A.statement(A.assign(`r${r}`, i32(r)))), ...flags.map(([name, word]) => A.statement(A.assign(name, i32(word))))];
     const filled = fillMarkers(body, spill, reload);
     const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
-    const locals = [...words.keys(), SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET];
+    const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET, DISPATCH];
     const soft = A.conditional(A.binary(n(), ">", A.literal(SOFT_EXIT + needed)), add(n(), -SOFT_EXIT), A.literal(needed));
     const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));
     const program = A.program([
@@ -290,16 +329,18 @@ export function deadFlags(instructions: readonly Instruction[]): boolean[] {
       continue;
     }
     const facts = factsOf(semantics);
-    const setsAll = facts.setsAll && flagsSurelyWritten(instruction) !== 0;
-    dead[i] = unread && setsAll;
+    dead[i] = unread && (facts.setsAll || facts.rotates);
     if (facts.readsFlags || (facts.passesCarry && !dead[i])) unread = false;
-    else if (setsAll) unread = true;
+    else if (facts.setsAll && flagsSurelyWritten(instruction) !== 0) unread = true;
     if (instruction.operands.some((o, k) => o.kind === "mem" && semantics.access.split(",")[k] !== "-") || STACK_OR_MEMORY.has(instruction.row.cost)) unread = false;
   }
   return dead;
 }
 
-/** Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. */
-export function generateRegion(blocks: readonly Block[], mode: number): RegionSource {
-  return new RegionBuilder(blocks, mode).build();
+/**
+ * Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. With
+ * `comments` each guest instruction stands above what it became.
+ */
+export function generateRegion(blocks: readonly Block[], mode: number, comments = false): RegionSource {
+  return new RegionBuilder(blocks, mode, comments).build();
 }

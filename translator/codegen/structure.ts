@@ -1,8 +1,8 @@
 import type { Statement } from "acorn";
 import { breakTo, continueTo, forever, labeled } from "./ast.js";
 
-/** A control-flow graph: successors of each node, node 0 is the entry. */
-export interface Graph { readonly successors: readonly (readonly number[])[] }
+/** A control-flow graph: successors of each node, and the node entered first. */
+export interface Graph { readonly successors: readonly (readonly number[])[]; readonly root: number }
 
 /**
  * Emits a node: `jump(target)` gives the statements that go to a successor. Every path through the result must end in
@@ -21,8 +21,8 @@ function analyse(graph: Graph): Order {
   const n = graph.successors.length;
   const postorder: number[] = [];
   const seen = new Uint8Array(n);
-  const stack: [number, number][] = [[0, 0]];
-  seen[0] = 1;
+  const stack: [number, number][] = [[graph.root, 0]];
+  seen[graph.root] = 1;
   while (stack.length !== 0) {
     const top = stack[stack.length - 1]!;
     const next = graph.successors[top[0]]![top[1]++];
@@ -40,11 +40,11 @@ function analyse(graph: Graph): Order {
   const predecessors: number[][] = Array.from({ length: n }, () => []);
   for (const node of sequence) for (const s of graph.successors[node]!) predecessors[s]!.push(node);
   const dominator = new Int32Array(n).fill(-1);
-  dominator[0] = 0;
+  dominator[graph.root] = graph.root;
   for (let changed = true; changed;) {
     changed = false;
     for (const node of sequence) {
-      if (node === 0) continue;
+      if (node === graph.root) continue;
       let best = -1;
       for (const p of predecessors[node]!) {
         if (dominator[p] === -1) continue;
@@ -80,14 +80,41 @@ export function loopHeaders(graph: Graph): Set<number> {
   return headers;
 }
 
+/** A reducible form of a graph. */
+export interface Reducible extends Graph {
+  /** The node that dispatches, or -1: it leads to `targets`, and the cut edges lead to it instead of to their targets. */
+  readonly dispatcher: number;
+  readonly targets: readonly number[];
+  /** Whether the edge goes through the dispatcher. */
+  readonly cut: (from: number, to: number) => boolean;
+}
+
 /**
- * Removes edges until the graph is reducible: an edge into the middle of a loop is cut, that is, made an exit.
- * Gives the successors that remain.
+ * Makes a graph reducible: edges into the middle of loops (recursion makes them) go through one dispatching node, which
+ * becomes the root. A reducible graph stays as it is.
  */
-export function makeReducible(graph: Graph): number[][] {
-  const order = analyse(graph);
-  return graph.successors.map((successors, node) => successors.filter((s) =>
-    order.number[node]! >= 0 && (order.number[s]! > order.number[node]! || dominates(s, node, order))));
+export function makeReducible(graph: Graph): Reducible {
+  const dispatcher = graph.successors.length;
+  const targets = new Set<number>();
+  const cut = new Set<number>();
+  const key = (from: number, to: number): number => from * (dispatcher + 1) + to;
+  const isCut = (from: number, to: number): boolean => cut.has(key(from, to));
+  for (;;) {
+    const now: Graph = targets.size === 0 ? graph : {
+      root: dispatcher,
+      successors: [...graph.successors.map((list, node) => [...new Set(list.map((s) => isCut(node, s) ? dispatcher : s))]), [graph.root, ...[...targets].filter((t) => t !== graph.root)]],
+    };
+    const order = analyse(now);
+    const before = cut.size;
+    for (const node of order.sequence) {
+      for (const s of now.successors[node]!) {
+        if (order.number[s]! > order.number[node]! || dominates(s, node, order)) continue;
+        cut.add(key(node, s));
+        targets.add(s);
+      }
+    }
+    if (cut.size === before) return { ...now, dispatcher: targets.size === 0 ? -1 : dispatcher, targets: [...targets].filter((t) => t !== graph.root), cut: isCut };
+  }
 }
 
 /**
@@ -105,7 +132,7 @@ export function structure(graph: Graph, emit: NodeEmitter): Statement[] {
       else forwardIn[s]!++;
     }
   }
-  const merges = (node: number): number[] => sequence.filter((c) => c !== 0 && dominator[c] === node && forwardIn[c]! > 1);
+  const merges = (node: number): number[] => sequence.filter((c) => c !== graph.root && dominator[c] === node && forwardIn[c]! > 1);
 
   const tree = (node: number): Statement[] => {
     // Latest in order first: it must be the outermost block, for the others may jump to it.
@@ -121,5 +148,5 @@ export function structure(graph: Graph, emit: NodeEmitter): Statement[] {
     if (number[to]! <= number[from]!) return [continueTo(`L${to}`)];
     return forwardIn[to]! > 1 ? [breakTo(`B${to}`)] : tree(to);
   };
-  return tree(0);
+  return tree(graph.root);
 }

@@ -55,6 +55,11 @@ export class Exec {
     i32[S.CC_DST] = flags;
   }
 
+  /** Replaces CF and OF (each 0 or 1), keeps the other flags. */
+  setCarryOverflow(carry: number, overflow: number): void {
+    this.setArithmetic(this.arithmetic() & ~0x801 | carry | overflow << 11);
+  }
+
   /** Whether the instruction's condition holds. */
   condition(): boolean {
     const { i32 } = this;

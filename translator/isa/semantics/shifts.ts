@@ -28,13 +28,13 @@ export const SHIFTS: Readonly<Record<string, Semantics>> = {
   ROL: inline("rw,r", function (x, z, a, b) {
     const n = b & z - 1;
     const r = n === 0 ? a : trunc(z, a << n | a >>> z - n);
-    if ((b & 31) !== 0) x.setArithmetic(x.arithmetic() & ~0x801 | r & 1 | ((r ^ r >>> z - 1) & 1) << 11);
+    if ((b & 31) !== 0) x.setCarryOverflow(r & 1, (r ^ r >>> z - 1) & 1);
     return r;
   }),
   ROR: inline("rw,r", function (x, z, a, b) {
     const n = b & z - 1;
     const r = n === 0 ? a : trunc(z, a >>> n | a << z - n);
-    if ((b & 31) !== 0) x.setArithmetic(x.arithmetic() & ~0x801 | r >>> z - 1 & 1 | ((r >>> z - 1 ^ r >>> z - 2) & 1) << 11);
+    if ((b & 31) !== 0) x.setCarryOverflow(r >>> z - 1 & 1, (r >>> z - 1 ^ r >>> z - 2) & 1);
     return r;
   }),
   RCL: inline("rw,r", function (x, z, a, b) {
@@ -42,7 +42,7 @@ export const SHIFTS: Readonly<Record<string, Semantics>> = {
     const carry = x.carry();
     const r = n === 0 ? a : trunc(z, a << n | carry << n - 1 | (n === 1 ? 0 : a >>> z + 1 - n));
     const out = n === 0 ? carry : a >>> z - n & 1;
-    if ((b & 31) !== 0) x.setArithmetic(x.arithmetic() & ~0x801 | out | ((out ^ r >>> z - 1) & 1) << 11);
+    if ((b & 31) !== 0) x.setCarryOverflow(out, (out ^ r >>> z - 1) & 1);
     return r;
   }),
   RCR: inline("rw,r", function (x, z, a, b) {
@@ -50,7 +50,7 @@ export const SHIFTS: Readonly<Record<string, Semantics>> = {
     const carry = x.carry();
     const r = n === 0 ? a : trunc(z, a >>> n | carry << z - n | (n === 1 ? 0 : a << z + 1 - n));
     const out = n === 0 ? carry : a >>> n - 1 & 1;
-    if ((b & 31) !== 0) x.setArithmetic(x.arithmetic() & ~0x801 | out | ((r >>> z - 1 ^ r >>> z - 2) & 1) << 11);
+    if ((b & 31) !== 0) x.setCarryOverflow(out, (r >>> z - 1 ^ r >>> z - 2) & 1);
     return r;
   }),
   /** 16-bit counts above 16 are undefined; the doubled source gives what P6 processors do. */
