@@ -1,6 +1,7 @@
 import type { Builder } from "./assembly.js";
 import { UsageError } from "../hypervisor/errors.js";
 import { buildDbt } from "./dbt.js";
+import { buildHvm } from "./hvm.js";
 import { buildNative } from "./native.js";
 import type { Mode } from "./options.js";
 
@@ -12,7 +13,7 @@ export const BUILDERS: Readonly<Record<Mode, Builder>> = {
   classic: missing,
   dbt: buildDbt,
   paravirt: missing,
-  hvm: missing,
+  hvm: buildHvm,
 };
 
 const MIB = 1 << 20;

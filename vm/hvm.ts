@@ -1,0 +1,32 @@
+import type { Platform } from "../hypervisor/devices/platform.js";
+import type { GuestMemory } from "../hypervisor/devices/device.js";
+import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
+import { createHvm } from "../hvm/hvm.js";
+import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { linearToPhysical } from "./linear.js";
+
+/** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */
+export const buildHvm: Builder = (parts) => {
+  const { machine } = parts;
+  const mmu = parts.options.mmu ?? "ept";
+  const map = createPhysicalMap(machine);
+  const memory: GuestMemory = {
+    size: machine.guestBytes, read: (gpa, into) => map.readBytes(gpa, into), write: (gpa, from) => map.writeBytes(gpa, from),
+  };
+  let platform: Platform | undefined = undefined;
+  const { strategy, vcpu } = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
+  platform = assemblePlatform(parts, memory);
+  const { ports, uart } = platform;
+  return {
+    strategy, memory,
+    linear: (cpu, la) => {
+      const gpa = linearToPhysical(cpu, map, la, vcpu.virtualization.guestCr3(vcpu));
+      return gpa < 0 ? -1 : map.machineAddress(gpa);
+    },
+    send: (bytes) => uart.receive(bytes),
+    start: () => {
+      machine.cpu.ports = ports;
+      bootPc(parts, memory, machine.cpu);
+    },
+  };
+};
