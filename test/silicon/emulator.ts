@@ -2,9 +2,9 @@ import * as S from "../../hypervisor/cpu-state.js";
 import type { Cpu } from "../../hypervisor/cpu.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
 import type { CostProfile } from "../../hypervisor/ledger.js";
-import { createMachine } from "../../hypervisor/machine.js";
+import { createMachine, type Machine } from "../../hypervisor/machine.js";
 import { ACCESS_EXECUTE, ACCESS_WRITE, type Strategy, type TrapInfo } from "../../hypervisor/strategy.js";
-import { PF_PRESENT, PF_USER, PF_WRITE } from "../../hypervisor/trap.js";
+import { BP, PF_PRESENT, PF_USER, PF_WRITE } from "../../hypervisor/trap.js";
 import {
   CODE_PAGE, CR2_AT, DATA_PAGE, EFLAGS_AT, EIP_AT, ENTRY, ERROR_AT, FCW_AT, FSW_AT, FTW_AT, MEMORY_AT, MEMORY_BYTES, MXCSR_AT, NO_FAULT, PAGE, ST_AT, State,
   STOP, VECTOR_AT, XMM_AT,
@@ -22,14 +22,22 @@ const DATA_FRAME = 0x1000, CODE_FRAME = 0x2000, MACHINE_BYTES = 0x100000;
 
 /** A machine with the two pages that record.c has, a user program in flat segments, and nothing else. */
 export interface Bench {
+  readonly machine: Machine;
   readonly cpu: Cpu;
-  /** The last exception delivered. */
+  /** The exception that ended the code. */
   fault: TrapInfo | undefined;
+  /** It ran into the INT3s around it. */
+  stopped: boolean;
+  /** EIP where it ended. */
+  endEip: number;
+  /** Told when it ends. */
+  ended: () => void;
 }
 
 export function createBench(): Bench {
-  const { cpu } = createMachine(PROFILE, MACHINE_BYTES, 0);
-  const bench: Bench = { cpu, fault: undefined };
+  const machine = createMachine(PROFILE, MACHINE_BYTES, 0);
+  const { cpu } = machine;
+  const bench: Bench = { machine, cpu, fault: undefined, stopped: false, endEip: 0, ended: () => {} };
   const strategy: Strategy = {
     name: "silicon",
     flatLimit: 0xffffffff,
@@ -39,10 +47,16 @@ export function createBench(): Bench {
       if (page === CODE_PAGE) return cpu.mmu.insert(la, CODE_FRAME, access, true, true, true, false, false);
       cpu.pageFault(la, (page === DATA_PAGE ? PF_PRESENT : 0) | (user ? PF_USER : 0) | (access === ACCESS_WRITE ? PF_WRITE : 0));
     },
-    exception(_cpu, trap) { bench.fault = { vector: trap.vector, errorCode: trap.errorCode }; },
+    exception(_cpu, trap) {
+      bench.fault = { vector: trap.vector, errorCode: trap.errorCode };
+      bench.endEip = cpu.eip;
+      bench.ended();
+    },
     softwareInterrupt(_cpu, vector, next) {
-      bench.fault = { vector, errorCode: undefined };
-      cpu.eip = next;
+      if (vector === BP) bench.stopped = true;
+      else bench.fault = { vector, errorCode: undefined };
+      bench.endEip = vector === BP ? cpu.eip : next;
+      bench.ended();
     },
     interruptPending: () => false,
     acceptInterrupt: () => {},
@@ -65,12 +79,15 @@ export function load(bench: Bench, code: Uint8Array, input: State): void {
   const { cpu } = bench;
   const { i32 } = cpu;
   bench.fault = undefined;
+  bench.stopped = false;
   const memory = new Uint8Array(PAGE);
   memory.set(input.bytes.subarray(MEMORY_AT, MEMORY_AT + MEMORY_BYTES), PAGE - MEMORY_BYTES);
   cpu.memory.writeBytes(DATA_FRAME, memory);
   const page = new Uint8Array(PAGE).fill(STOP);
   page.set(code, ENTRY - CODE_PAGE);
-  cpu.memory.writeBytes(CODE_FRAME, page);
+  // Code that is there already stays, with what has been made of it.
+  const at = RAM_BASE + CODE_FRAME;
+  if (Buffer.compare(page, cpu.u8.subarray(at, at + PAGE)) !== 0) cpu.memory.writeBytes(CODE_FRAME, page);
   for (let r = 0; r < 8; r++) i32[r] = input.reg(r);
   cpu.eflags = input.get32(EFLAGS_AT);
   cpu.eip = input.get32(EIP_AT);

@@ -56,7 +56,7 @@ export function formsOf(row: Row): Form[] {
       for (const modrm of row.modrm ? modrmBytes(row) : [-1]) {
         for (let i = 0; i < tails; i++) {
           const bytes = [...prefix, ...PREFIX[pattern.variant], ...(pattern.map === 1 ? [0x0f] : []), opcode, ...(modrm < 0 ? [] : [modrm]), ...tail(row, random)];
-          const form = decoded(row, bytes);
+          const form = rowForm(row, bytes);
           if (form !== undefined && !forms.has(form.name)) forms.set(form.name, form);
         }
       }
@@ -65,7 +65,7 @@ export function formsOf(row: Row): Form[] {
   return [...forms.values()];
 }
 
-function decoded(row: Row, bytes: readonly number[]): Form | undefined {
+function rowForm(row: Row, bytes: readonly number[]): Form | undefined {
   const buffer = new Uint8Array(CODE_BYTES);
   buffer.set(bytes);
   const instruction = decode(buffer, 0, CODE_BYTES, 32);
@@ -77,7 +77,12 @@ function decoded(row: Row, bytes: readonly number[]): Form | undefined {
 export function formOf(bytes: readonly number[]): Form {
   const buffer = new Uint8Array(CODE_BYTES);
   buffer.set(bytes);
-  const instruction = decode(buffer, 0, CODE_BYTES, 32);
-  if (instruction.invalid !== null) throw new Error(`no instruction: ${bytes.join(" ")}`);
+  const instruction = decoded(buffer);
   return { name: `${instruction.row.opcode}: ${instruction.size} ${format(instruction)}`, code: buffer.slice(0, instruction.length), instruction };
+}
+
+export function decoded(code: Uint8Array): Instruction {
+  const instruction = decode(code, 0, code.length, 32);
+  if (instruction.invalid !== null) throw new Error(`no instruction: ${Buffer.from(code).toString("hex")}`);
+  return instruction;
 }
