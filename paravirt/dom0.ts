@@ -1,0 +1,111 @@
+import { diskTiming, DESKTOP_DISK_2003 } from "../hypervisor/devices/disk-timing.js";
+import type { BlockBackend } from "../hypervisor/devices/block-backend.js";
+import { BlockBack } from "./block-back.js";
+import { ConsoleBackend } from "./console.js";
+import type { Domain } from "./domain.js";
+import { EventChannels } from "./event-channels.js";
+import { GrantTable } from "./grant-tables.js";
+import { Store } from "./store.js";
+import { StoreRing } from "./store-ring.js";
+import { XenbusDevice } from "./xenbus.js";
+
+/**
+ * Dom0: the policy. Which devices a domain gets, what the store says of it, which ports it may touch. The hypervisor knows none of
+ * this, and the back ends only do what they are told here.
+ */
+const DOM0 = 0;
+
+/** Ports a domain may use when its own IOPL allows: POST, debug output, exit. Others read as ones and swallow writes. */
+export const GRANTED_PORTS: readonly (readonly [first: number, count: number])[] = [[0x80, 1], [0xe9, 1], [0xf4, 4]];
+
+/** Virtual device numbers of xvda, xvdb, ...: major 202, sixteen minors each. */
+const XVD_MAJOR = 202, XVD_MINORS = 16;
+export const xvdNumber = (index: number): number => XVD_MAJOR << 8 | index * XVD_MINORS;
+
+export interface GuestPages {
+  readonly storeMfn: number;
+  readonly storePort: number;
+  readonly consoleMfn: number;
+  readonly consolePort: number;
+}
+
+/** The control domain's side of everything, in TypeScript: it has a number, ports and a grant table, but no processor of the model's. */
+export class Dom0 {
+  readonly events = new EventChannels(DOM0, undefined);
+  readonly grants: GrantTable;
+  readonly store = new Store();
+  private readonly d: Domain;
+  readonly disks: BlockBack[] = [];
+  /** The network's back end will be attached here, as a "vif". */
+
+  constructor(d: Domain) {
+    this.d = d;
+    this.grants = new GrantTable(DOM0, d.frames, d.memory);
+    this.grants.granted = { get: (mfn) => d.frames.getPage(mfn, DOM0), put: (mfn) => d.frames.putPage(mfn) };
+    d.peers.set(DOM0, { events: this.events, grants: this.grants });
+    d.events.peers.set(DOM0, this.events);
+    this.events.peers.set(d.id, d.events);
+  }
+
+  /** Introduces the domain: its home in the store, its two rings, its disks in order. */
+  introduce(name: string, pages: GuestPages, disks: readonly BlockBackend[]): void {
+    const { d, store } = this;
+    const home = `/local/domain/${d.id}`;
+    store.mkdir(DOM0, "/local/domain/0/backend");
+    store.mkdir(DOM0, home);
+    store.setPermissions(DOM0, home, [{ domid: DOM0, rights: "n" }, { domid: d.id, rights: "r" }]);
+    const put = (path: string, value: string): void => store.write(DOM0, `${home}/${path}`, value);
+    put("domid", `${d.id}`);
+    put("name", name);
+    put("memory/target", `${d.totPages * 4}`);
+    put("store/ring-ref", `${pages.storeMfn}`);
+    put("store/port", `${pages.storePort}`);
+    put("console/ring-ref", `${pages.consoleMfn}`);
+    put("console/port", `${pages.consolePort}`);
+    put("console/limit", "65536");
+    for (const own of ["control", "data", "device", "error"]) {
+      store.mkdir(DOM0, `${home}/${own}`);
+      store.setPermissions(DOM0, `${home}/${own}`, [{ domid: d.id, rights: "n" }]);
+    }
+    this.connectConsole(pages);
+    this.connectStore(pages);
+    disks.forEach((disk, i) => this.addDisk(disk, i));
+  }
+
+  private connectConsole(pages: GuestPages): void {
+    const { d, events } = this;
+    const port = events.bindInterdomain(d.id, pages.consolePort);
+    const console = new ConsoleBackend(d.memory, pages.consoleMfn, d.consoleOut, () => { events.send(port); });
+    events.handle(port, () => {
+      d.count("paravirt.domain_switch", 2);
+      console.serve();
+    });
+    d.console = console;
+  }
+
+  private connectStore(pages: GuestPages): void {
+    const { d, events, store } = this;
+    const port = events.bindInterdomain(d.id, pages.storePort);
+    const ring = new StoreRing(d.memory, pages.storeMfn, store, d.id, () => { events.send(port); }, (event) => d.count(event));
+    events.handle(port, () => {
+      d.count("paravirt.domain_switch", 2);
+      ring.serve();
+    });
+  }
+
+  private addDisk(disk: BlockBackend, index: number): void {
+    const { d, events, store } = this;
+    const number = xvdNumber(index);
+    const back = new BlockBack({
+      memory: d.memory, clock: d.cpu.clock, grants: d.grants, events, store, frontendDomain: d.id, disk,
+      timing: diskTiming(DESKTOP_DISK_2003, d.cpu.clock.hz), count: (event, n) => d.count(event, n), interrupt: () => d.count("interrupt.external"),
+    });
+    this.disks.push(back);
+    new XenbusDevice(store, d.id, "vbd", number, back,
+      { "virtual-device": `${number}`, "device-type": "disk" },
+      {
+        dev: `xvd${String.fromCharCode(97 + index)}`, type: "file", mode: disk.readOnly ? "r" : "w", "feature-barrier": "1", "feature-flush-cache": "1",
+        sectors: `${disk.sectors}`, "sector-size": "512", info: disk.readOnly ? "4" : "0",
+      });
+  }
+}
