@@ -3,8 +3,9 @@ import * as S from "../../hypervisor/cpu-state.js";
 import type { GuestMemory } from "../../hypervisor/devices/device.js";
 import { deliverException, deliverExternal, deliverSoftware } from "../../hypervisor/interrupts.js";
 import type { Machine } from "../../hypervisor/machine.js";
-import { acceptsInterrupts, type InterruptController, pagingMode } from "../../hypervisor/native.js";
+import { acceptsInterrupts, type InterruptController } from "../../hypervisor/native.js";
 import { createPhysicalMap, type PhysicalMap } from "../../hypervisor/shadow/p2m.js";
+import { createPagingTracker } from "../../hypervisor/shadow/paging-tracker.js";
 import { createShadow, type Shadow } from "../../hypervisor/shadow/shadow.js";
 import type { Strategy, TrapInfo } from "../../hypervisor/strategy.js";
 import { DB, PF } from "../../hypervisor/trap.js";
@@ -12,9 +13,6 @@ import { AdaptiveCallouts } from "./adaptive.js";
 import type { TranslationHooks } from "./engine-hooks.js";
 import { TranslationUnits } from "./translation-units.js";
 import { virtualInstructions } from "./virtual-instructions.js";
-
-/** CR0 and CR4 bits that decide how addresses are translated. */
-const CR0_PAGING = S.CR0_PG | S.CR0_WP, CR4_PAGING = S.CR4_PSE | S.CR4_PAE | S.CR4_PGE;
 
 /** A guest under binary translation and what belongs to it. */
 export interface Dbt {
@@ -39,7 +37,7 @@ export function createDbt(machine: Machine, pic: InterruptController): Dbt {
   const shadow = createShadow(machine, p2m);
   const units = new TranslationUnits(machine);
   const adaptive = new AdaptiveCallouts(ledger, (eip) => hooks.retranslate?.(eip));
-  const paging = pagingTracker(shadow);
+  const paging = createPagingTracker(shadow);
   const privilege = privilegeTracker(machine);
   const pteWrite = ledger.id("dbt.callout.pte_write"), exception = ledger.id("dbt.callout.exception");
   const software = ledger.id("dbt.callout.int"), interrupt = ledger.id("dbt.callout.interrupt");
@@ -93,23 +91,6 @@ export function createDbt(machine: Machine, pic: InterruptController): Dbt {
     pageInvalidated: (_cpu, la) => shadow.invalidate(la),
   };
   return { strategy, shadow, p2m, memory: shadow.guestMemory, hooks };
-}
-
-/** Keeps the shadow's root and paging mode with the virtual CR0, CR3 and CR4. */
-export function pagingTracker(shadow: Shadow): { follow(cpu: Cpu): void; load(cpu: Cpu): void } {
-  let cr0 = -1, cr3 = -1, cr4 = -1;
-  const load = (cpu: Cpu): void => {
-    cr0 = cpu.cr0 & CR0_PAGING;
-    cr3 = cpu.cr3;
-    cr4 = cpu.cr4 & CR4_PAGING;
-    shadow.setRoot(cr3, { ...pagingMode(cpu), paging: cpu.paging });
-  };
-  return {
-    load,
-    follow: (cpu) => {
-      if ((cpu.cr0 & CR0_PAGING) !== cr0 || cpu.cr3 !== cr3 || (cpu.cr4 & CR4_PAGING) !== cr4) load(cpu);
-    },
-  };
 }
 
 /** Says where translated code runs, and counts the switches between it and direct execution. */
