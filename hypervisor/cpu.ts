@@ -39,8 +39,11 @@ export class Cpu {
   halted = false;
   /** No interrupt is accepted before the next instruction has completed (after STI, MOV SS, POP SS). */
   interruptShadow = false;
-  /** Something changed that the run loop must look at before the next instruction: pending interrupts, mode, deadline. */
-  recheck = false;
+  /** The trap flag was set when the running instruction began: #DB follows it. Delivering an event clears it. */
+  singleStep = false;
+  private asked = false;
+  /** Told when `recheck` is set; the engine binds it. */
+  onRecheck: () => void = () => {};
   /** The run ends: exit code, or undefined while it goes on. */
   exitCode: number | undefined = undefined;
   /**
@@ -63,6 +66,16 @@ export class Cpu {
     this.strategy = strategy;
     this.ports = ports;
     this.mmu = new Mmu(this, memory, ledger.profile.tlb.data, ledger.profile.tlb.instruction);
+  }
+
+  /**
+   * Something changed that the run loop must look at before the next instruction: pending interrupts, mode, deadline.
+   * Setting it ends the running block after the running instruction, whichever tier executes it.
+   */
+  get recheck(): boolean { return this.asked; }
+  set recheck(value: boolean) {
+    this.asked = value;
+    if (value) this.onRecheck();
   }
 
   // ---- registers: 32-bit values are signed, 8- and 16-bit ones zero-extended ---------------------------------------

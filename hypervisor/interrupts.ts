@@ -86,6 +86,7 @@ export function deliverOnce(cpu: Cpu, event: InterruptEvent): void {
   else deliverReal(cpu, event);
   if (event.vector === V.DB && event.source === "exception") cpu.i32[DR7]! &= ~DR7_GD;
   cpu.halted = false;
+  cpu.singleStep = false;
   cpu.recheck = true;
 }
 

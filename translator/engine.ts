@@ -1,9 +1,10 @@
 import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
+import { DR6_BS, raiseDebug } from "../hypervisor/debug-registers.js";
 import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
-import { DB, GP, GuestCrash, Retry, Trap, UD } from "../hypervisor/trap.js";
+import { GP, GuestCrash, Retry, Trap, UD } from "../hypervisor/trap.js";
 import { type Block, BLOCK_LIMIT, BlockCache, TARGET_LIMIT } from "./block.js";
 import type { RegionCode } from "./codegen/region.js";
 import { Compiler } from "./compiler.js";
@@ -12,13 +13,16 @@ import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { FEATURES } from "./isa/opcodes.js";
-import { IMPLEMENTED } from "./isa/semantics/registry.js";
+import { IMPLEMENTED, semanticsOf } from "./isa/semantics/registry.js";
 
 /** Instructions executed between two looks at the clock, at most. */
 const SLICE_LIMIT = 100_000;
 
 /** Times a block is interpreted before its region is compiled. */
 const HOT = 300;
+
+/** Exceptions in a row without a completed instruction after which each counts as one against the limit of `run`. */
+const STALL_LIMIT = 64;
 
 /** Why `run` came back. */
 export type RunOutcome =
@@ -64,6 +68,10 @@ export class Engine {
   private stopRequested = false;
   /** Instructions left of the `run` in progress. */
   private remaining = 0;
+  /** Instruction count at which time is looked at next, unless `cpu.recheck` asks for it before. */
+  private due = 0;
+  /** Exceptions since an instruction completed. */
+  private stalled = 0;
   /** dbt's view of what executes in MODE_TRANSLATED. */
   private readonly translation: TranslationHooks | null;
 
@@ -78,7 +86,8 @@ export class Engine {
     this.blocks = new BlockCache(options.blockCapacity ?? 200_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
     machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
     machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
-    machine.clock.onReschedule = () => this.interruptBlock();
+    machine.clock.onReschedule = () => { cpu.recheck = true; };
+    cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
     this.hot = options.hot ?? HOT;
     this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks, this.translation?.indirectEvent ?? null) : null;
@@ -87,12 +96,11 @@ export class Engine {
   /** Leaves `run` at the next instruction boundary. */
   stop(): void {
     this.stopRequested = true;
-    this.interruptBlock();
+    this.cpu.recheck = true;
   }
 
-  /** Makes the run loop look at time and interrupts after the running instruction. */
-  private interruptBlock(): void {
-    this.cpu.recheck = true;
+  /** Ends the running block, in either tier, after the running instruction. */
+  private leaveBlock(): void {
     this.end = 0;
     if (this.compiler !== null) this.compiler.runtime.leave = true;
   }
@@ -118,12 +126,11 @@ export class Engine {
    */
   run(maxInstructions = Infinity): RunOutcome {
     const { cpu } = this;
-    const { clock } = this.machine;
+    const { clock, ledger } = this.machine;
     this.remaining = maxInstructions;
     this.stopRequested = false;
     for (;;) {
-      cpu.recheck = false;
-      clock.runDue();
+      if (cpu.recheck || ledger.settledInstructions >= this.due) this.lookAtTime();
       if (cpu.exitCode !== undefined) return { reason: "exit", code: cpu.exitCode };
       if (this.stopRequested) return { reason: "stopped" };
       if (this.remaining <= 0) return { reason: "limit" };
@@ -134,37 +141,50 @@ export class Engine {
       if (cpu.halted) {
         const deadline = clock.nextDeadline();
         if (deadline === Infinity) return { reason: "idle" };
-        this.machine.ledger.idle(Math.max(0, deadline - clock.now()));
+        ledger.idle(Math.max(0, deadline - clock.now()));
+        cpu.recheck = true;
         continue;
       }
       this.slice();
     }
   }
 
-  /** Instructions until the clock must be looked at: extra cycles of events make it late, never early, and by instructions alone. */
-  private sliceLength(): number {
+  /**
+   * Fires the timers that are due and settles when to look again: by instructions alone, so that extra cycles of events make
+   * it late, never early. Time is looked at here, at instruction counts the guest alone determines, and never because
+   * `run` came back or was entered: however a run is cut into pieces, a timer fires after the same instruction.
+   */
+  private lookAtTime(): void {
     const { clock, ledger } = this.machine;
+    clock.runDue();
     const left = (clock.nextDeadline() - clock.now()) / ledger.profile.cyclesPerInstruction.cycles;
-    return Math.max(1, Math.min(Math.ceil(left), SLICE_LIMIT, this.remaining));
+    this.due = ledger.settledInstructions + Math.max(1, Math.min(Math.ceil(left), SLICE_LIMIT));
+    this.cpu.recheck = false;
   }
 
   private slice(): void {
     const { cpu } = this;
     const { i32 } = cpu;
-    const trapFlag = (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0;
-    const single = cpu.interruptShadow || trapFlag;
+    const before = i32[S.EFLAGS_SYS]!;
+    cpu.singleStep = (before & S.FLAG_TF) !== 0;
+    const single = cpu.interruptShadow || cpu.singleStep;
     cpu.interruptShadow = false;
-    this.begin(single ? 1 : this.sliceLength());
+    this.begin(single ? 1 : Math.min(this.due - this.machine.ledger.settledInstructions, this.remaining));
     try {
       this.dispatch();
     } catch (error) {
-      this.settle();
+      const done = this.settle();
       if (!(error instanceof Trap)) throw error;
+      if (done !== 0) this.stalled = 0;
+      else if (++this.stalled > STALL_LIMIT) this.remaining--;
       this.deliver(error);
       return;
     }
     this.settle();
-    if (trapFlag) this.guard(() => cpu.raise(DB));
+    this.stalled = 0;
+    // After a load of SS, which alone casts the shadow without setting IF, the trap is lost (SDM vol. 3, 6.8.3).
+    const stackLoaded = cpu.interruptShadow && ((before ^ i32[S.EFLAGS_SYS]!) & S.FLAG_IF) === 0;
+    if (cpu.singleStep && !stackLoaded) this.guard(() => raiseDebug(cpu, DR6_BS));
   }
 
   private begin(instructions: number): void {
@@ -173,12 +193,13 @@ export class Engine {
     this.index = 0;
   }
 
-  /** Adds the slice's instructions to the ledger. */
-  private settle(): void {
+  /** Adds the slice's instructions to the ledger; gives their number. */
+  private settle(): number {
     const done = this.sliceStart - this.cpu.i32[S.BUDGET]!;
     this.machine.ledger.settledInstructions += done;
     this.remaining -= done;
     this.begin(0);
+    return done;
   }
 
   private deliver(trap: Trap): void {
@@ -259,15 +280,18 @@ export class Engine {
     this.running = block;
     this.end = length < budget ? length : budget;
     this.index = 0;
+    let trapped = true;
     try {
       for (; this.index < this.end; this.index++) ops[this.index]!();
+      trapped = false;
     } finally {
       // After a trap `index` is the instruction that raised it, and EIP becomes its address.
       const done = this.index;
       i32[S.BUDGET] = i32[S.BUDGET]! - done;
       this.index = 0;
       this.running = null;
-      if (done < length) i32[S.EIP] = block.addresses[done]!;
+      if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
+      else if (done < length) i32[S.EIP] = block.addresses[done]!;
       else if (!block.transfers) i32[S.EIP] = block.nextEip;
       else if (block.indirect) noteTarget(block, i32[S.EIP]!);
     }
@@ -286,7 +310,7 @@ export class Engine {
       i32[S.BUDGET] = budget;
       this.running = running;
       this.index = index;
-      this.end = end;
+      this.end = this.cpu.recheck ? 0 : end;
     }
   }
 
@@ -365,6 +389,11 @@ export class Engine {
     if ((block.mode & S.MODE_TRANSLATED) !== 0) this.translation?.blockBuilt(block.physical, block.eip, block.instructions);
     return block;
   }
+}
+
+/** Whether an instruction's op leaves EIP right when it raises a trap. */
+function setsEip(instruction: Instruction | undefined): boolean {
+  return instruction !== undefined && semanticsOf(instruction).kind !== "inline";
 }
 
 /** Remembers where an indirect transfer went: regions jump there directly. */

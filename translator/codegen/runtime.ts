@@ -47,9 +47,10 @@ export class Runtime {
     this.cpu.i32[S.BUDGET] = budget + giveBack;
   }
 
-  /** Throws Retry when one of the pages of an access is MMIO. */
+  /** Throws Retry when one of the pages of an access is MMIO or holds code here, or the run loop has been asked for. */
   private plain(la: number, size: number, write: boolean): void {
     const { mmu, memory } = this.cpu;
+    if (this.cpu.recheck) throw this.retry;
     for (let at = la, left = size; left > 0;) {
       const pa = mmu.residentAddress(at);
       const here = Math.min(left, 4096 - (at & 0xfff));

@@ -37,7 +37,8 @@ function run(cpu: Cpu, instruction: Instruction, operation: StringOperation): vo
   const { addrSize, size } = instruction;
   const repeated = instruction.rep !== "";
   const count = repeated ? cpu.reg(S.ECX, addrSize) >>> 0 : 1;
-  const most = Math.min(count, ITERATIONS_AT_ONCE);
+  // A single-stepped one traps after each iteration (SDM vol. 3, 17.3.1.4).
+  const most = Math.min(count, (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0 ? 1 : ITERATIONS_AT_ONCE);
   const step = (i32[S.EFLAGS_SYS]! & S.FLAG_DF) !== 0 ? -(size >> 3) : size >> 3;
   const bulk = repeated && step > 0 ? operation.bulk : undefined;
   const offset = (value: number): number => addrSize === 16 ? value & 0xffff : value | 0;

@@ -11,10 +11,6 @@ import { exit, helper, type Semantics } from "./semantics.js";
 
 const operandBytes = (instruction: Instruction): 2 | 4 => instruction.opSize === 32 ? 4 : 2;
 
-function changeFlags(cpu: Cpu, set: number, clear: number): void {
-  cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! & ~clear | set;
-  cpu.modeChanged();
-}
 
 type InterruptFlagRule = "real" | "virtual" | "refused";
 
@@ -28,7 +24,8 @@ function interruptFlagRule(cpu: Cpu): InterruptFlagRule {
 function cli(cpu: Cpu): void {
   const rule = interruptFlagRule(cpu);
   if (rule === "refused") cpu.raise(GP, 0);
-  changeFlags(cpu, 0, rule === "real" ? S.FLAG_IF : S.FLAG_VIF);
+  // Nothing waits for this: the run loop need not look.
+  cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! & ~(rule === "real" ? S.FLAG_IF : S.FLAG_VIF);
 }
 
 /** After STI that sets IF the next instruction still runs without interrupts. */
@@ -36,7 +33,8 @@ function sti(cpu: Cpu): void {
   const rule = interruptFlagRule(cpu);
   if (rule === "refused" || (rule === "virtual" && (cpu.i32[S.EFLAGS_SYS]! & S.FLAG_VIP) !== 0)) cpu.raise(GP, 0);
   if (rule === "real" && !cpu.interruptFlag) cpu.interruptShadow = true;
-  changeFlags(cpu, rule === "real" ? S.FLAG_IF : S.FLAG_VIF, 0);
+  cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! | (rule === "real" ? S.FLAG_IF : S.FLAG_VIF);
+  cpu.modeChanged();
 }
 
 /** In virtual-8086 mode below IOPL 3, VME shows VIF as IF and IOPL as 3 to 16-bit PUSHF; else #GP(0). */
