@@ -249,16 +249,23 @@ export class Mmu {
     for (let i = 0; i < size; i++) this.memory.write(this.physical((la + i) | 0, ACCESS_WRITE, user), 1, value >>> (8 * i));
   }
 
-  /** Makes sure that `size` bytes at `la` can be written without a fault (the read of a read-modify-write). */
+  /**
+   * Makes sure that `size` bytes at `la` can be written without a fault (the read of a read-modify-write), and are resident:
+   * the second page may push the first out, which then comes back.
+   */
   probeWrite(la: number, size: number, user: boolean = this.user): void {
     this.physical(la | 0, ACCESS_WRITE, user);
-    if ((la & 0xfff) + size > 4096) this.physical((la + size - 1) | 0, ACCESS_WRITE, user);
+    if ((la & 0xfff) + size <= 4096) return;
+    this.physical((la + size - 1) | 0, ACCESS_WRITE, user);
+    this.physical(la | 0, ACCESS_WRITE, user);
   }
 
-  /** Makes sure that `size` bytes at `la` can be read without a fault. */
+  /** Makes sure that `size` bytes at `la` can be read without a fault, and are resident. */
   probeRead(la: number, size: number, user: boolean = this.user): void {
     this.physical(la | 0, ACCESS_READ, user);
-    if ((la & 0xfff) + size > 4096) this.physical((la + size - 1) | 0, ACCESS_READ, user);
+    if ((la & 0xfff) + size <= 4096) return;
+    this.physical((la + size - 1) | 0, ACCESS_READ, user);
+    this.physical(la | 0, ACCESS_READ, user);
   }
 
   // ---- the running code's accesses -------------------------------------------------------------------------------
