@@ -204,6 +204,7 @@ class RegionBuilder {
     if (known !== undefined) return [A.block(emitted.statements), ...this.go(node, known, jump)];
     if (target.type === "ConditionalExpression") {
       const taken = A.numberOf(target.consequent), other = A.numberOf(target.alternate);
+      if (taken !== undefined && taken === other) return [A.block(emitted.statements), ...this.go(node, taken, jump)];
       if (taken !== undefined && other !== undefined) {
         const simple = emitted.statements.length === 0;
         const test = simple ? target.test : A.identifier(TARGET);
@@ -311,8 +312,9 @@ function fillMarkers(statements: readonly Statement[], spill: readonly Statement
   });
 }
 
+/** A flat code segment cannot be written; FS and GS are never taken to be flat. */
 function usesSegment(instruction: Instruction): boolean {
-  return instruction.operands.some((o) => o.kind === "mem" && o.seg >= S.FS);
+  return instruction.operands.some((o) => o.kind === "mem" && (o.seg >= S.FS || o.seg === S.CS));
 }
 
 const STACK_OR_MEMORY = new Set(["stack", "call"]);

@@ -280,7 +280,7 @@ export class Binder {
 
   /** Linear address of a memory operand of `bits` bits, with the segment's checks where the mode is not flat. */
   private memoryAddress(m: MemOperand, bits: number, write: boolean, mode: number): Reader {
-    if ((mode & S.MODE_FLAT) !== 0 && m.seg < S.FS) return this.address(m);
+    if ((mode & S.MODE_FLAT) !== 0 && m.seg < S.FS && !(write && m.seg === S.CS)) return this.address(m);
     const { cpu } = this;
     const bytes = bits >> 3;
     return () => linearAddress(cpu, m, bytes, write);
