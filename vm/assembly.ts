@@ -12,19 +12,12 @@ import type { InterruptController } from "../hypervisor/native.js";
 import { enterProtectedFlat } from "../hypervisor/reset.js";
 import * as S from "../hypervisor/cpu-state.js";
 import type { Strategy } from "../hypervisor/strategy.js";
+import type { WrongResult } from "../translator/classic/wrong-results.js";
 import type { Engine, EngineOptions } from "../translator/engine.js";
 import type { VmOptions } from "./options.js";
 
-/** An instruction that did, deprivileged, what it does not do on a bare machine. */
-export interface WrongInstruction {
-  readonly mnemonic: string;
-  /** EIP of the instruction. */
-  readonly address: number;
-  readonly times: number;
-  /** What it did, and what it would have done. */
-  readonly did: string;
-  readonly native: string;
-}
+/** Classic: an instruction that did, deprivileged, what it does not do on a bare machine. */
+export type WrongInstruction = WrongResult;
 
 /** What a builder is handed: an empty machine, and what the guest's world is to be made of. */
 export interface Parts {

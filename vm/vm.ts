@@ -6,6 +6,7 @@ import { readImage } from "../hypervisor/loader/identify.js";
 import { createMachine, type Machine } from "../hypervisor/machine.js";
 import { GuestCrash } from "../hypervisor/trap.js";
 import { Engine } from "../translator/engine.js";
+import { explainBlock, type Explanation } from "../translator/explain.js";
 import type { Assembly, Parts, WrongInstruction } from "./assembly.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
@@ -266,6 +267,26 @@ export class Vm {
       instructions: ledger.instructions, cycles: ledger.cycles, idleCycles: ledger.idleCycles, events: ledger.events(),
       ...(this.assembly.wrongInstructions ? { wrong: this.assembly.wrongInstructions() } : {}),
     };
+  }
+
+  /**
+   * Runs until the code at EIP `address` is about to execute (undefined: stays where it stands) and shows that block as
+   * this mode runs it. Gives null when the guest ended, or `maxInstructions` went by, without coming there.
+   */
+  explain(address: number | undefined, maxInstructions: number): Explanation | null {
+    const { engine } = this;
+    if (address !== undefined && this.machine.cpu.eip !== (address | 0)) {
+      engine.breakpoints.add(address | 0);
+      try {
+        if (engine.run(maxInstructions).reason !== "breakpoint") return null;
+      } catch (error) {
+        if (!(error instanceof GuestCrash)) throw error;
+        return null;
+      } finally {
+        engine.breakpoints.clear();
+      }
+    }
+    return explainBlock(engine, this.mode);
   }
 
   /** The processor's registers in a few lines. */

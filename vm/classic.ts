@@ -1,0 +1,25 @@
+import type { Platform } from "../hypervisor/devices/platform.js";
+import { createClassic } from "../translator/classic/classic.js";
+import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { linearToPhysical } from "./linear.js";
+
+/** Trap and emulate: the guest boots as on a PC and then loses its privilege. */
+export const buildClassic: Builder = (parts) => {
+  const { machine } = parts;
+  let platform: Platform | undefined = undefined;
+  const { strategy, memory, start, report } = createClassic(machine, lateController(() => platform!));
+  platform = assemblePlatform(parts, memory);
+  const { ports, uart } = platform;
+  return {
+    strategy, memory,
+    // CR3 is the shadow tables' root while the guest runs: what it has not touched yet is not there.
+    linear: (cpu, la) => linearToPhysical(cpu, machine.memory, la),
+    send: (bytes) => uart.receive(bytes),
+    start: () => {
+      machine.cpu.ports = ports;
+      bootPc(parts, memory, machine.cpu);
+      start();
+    },
+    wrongInstructions: report,
+  };
+};
