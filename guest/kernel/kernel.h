@@ -51,6 +51,7 @@ struct vma {
 struct mm {
 	pte_t *root;                              /* what the processor's base register names */
 	pte_t *l2[L2_PAGES];                      /* non-PAE: l2[0] == root */
+	u32 tables[(USER_TOP >> L2_SHIFT) / 32];  /* a bit for every L1 table of the user half */
 	int live;                                 /* the tables have been shown to the processor (or to Xen) */
 	u32 count;
 	struct vma vma[VMAS];

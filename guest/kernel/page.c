@@ -88,6 +88,7 @@ pte_t *pt_make(struct mm *mm, u32 va)
 		if (mm->live) pt_page_protect(pfn);
 		set_l2(mm, e, mk_pte(pfn, P_PRESENT | P_WRITE | P_USER | P_ACCESSED));
 		if (mm->live) pt_commit();
+		mm->tables[(va >> L2_SHIFT) / 32] |= 1u << (va >> L2_SHIFT) % 32;
 	}
 	return (pte_t *)va_of(pte_pfn(*e)) + ((va >> 12) & (PTRS - 1));
 }
@@ -100,8 +101,7 @@ struct mm *mm_new(void)
 	while (mm->root)
 		if (++mm == pool + countof(pool)) return NULL;
 	if (frames_free() < 8) return NULL;
-	mm->live = 0;
-	mm->count = 0;
+	memset(mm, 0, sizeof *mm);
 	mm->root = page_alloc();
 #ifdef PAE
 	for (u32 i = 0; i < 4; i++) {
@@ -116,37 +116,35 @@ struct mm *mm_new(void)
 	return mm;
 }
 
-/* Calls back for every L1 table of the user half. */
-static int each_l1(struct mm *mm, int (*f)(struct mm *, u32 va, pte_t *l1, void *), void *arg)
-{
-	for (u32 va = 0; va < USER_TOP; va += 1u << L2_SHIFT) {
-		pte_t e = *l2_entry(mm, va);
-		if (!(e & P_PRESENT)) continue;
-		int err = f(mm, va, va_of(pte_pfn(e)), arg);
-		if (err) return err;
-	}
-	return 0;
-}
-
-static int call_for_l1(struct mm *mm, u32 va, pte_t *l1, void *f)
-{
-	((void (*)(u32))f)(pfn_of(l1));
-	return 0;
-}
-
 void mm_each_table(struct mm *mm, void (*f)(u32 pfn))
 {
-	each_l1(mm, call_for_l1, f);
+	for (u32 w = 0; w < countof(mm->tables); w++)
+		for (u32 bits = mm->tables[w]; bits; bits &= bits - 1)
+			f(pte_pfn(*l2_entry(mm, (w * 32 + __builtin_ctz(bits)) << L2_SHIFT)));
 	for (u32 i = 0; i < L2_PAGES; i++) f(pfn_of(mm->l2[i]));
 #ifdef PAE
 	f(pfn_of(mm->root));
 #endif
 }
 
-static int release_pages(struct mm *mm, u32 va, pte_t *l1, void *arg)
+/* Calls back for every run of L1 entries that a region covers; there is nothing outside of regions. */
+static int each_run(struct mm *mm, int (*f)(struct mm *, u32 va, pte_t *e, u32 n, void *arg), void *arg)
 {
-	for (u32 i = 0; i < PTRS; i++)
-		if (l1[i] & P_PRESENT) frame_drop(pte_pfn(l1[i]));
+	for (struct vma *v = mm->vma; v < mm->vma + mm->count; v++)
+		for (u32 va = v->start, stop; va < v->end; va = stop) {
+			stop = (va | ((1u << L2_SHIFT) - 1)) + 1;
+			if (stop > v->end) stop = v->end;
+			pte_t *e = pt_lookup(mm, va);
+			int err = e ? f(mm, va, e, (stop - va) / PAGE, arg) : 0;
+			if (err) return err;
+		}
+	return 0;
+}
+
+static int release_run(struct mm *mm, u32 va, pte_t *e, u32 n, void *arg)
+{
+	for (; n--; e++)
+		if (*e & P_PRESENT) frame_drop(pte_pfn(*e));
 	return 0;
 }
 
@@ -155,35 +153,35 @@ void mm_free(struct mm *mm)
 {
 	assert(mm != loaded_mm);
 	if (mm->live) mm_retire(mm);
-	each_l1(mm, release_pages, NULL);
+	each_run(mm, release_run, NULL);
 	mm_each_table(mm, frame_drop);
 	mm->root = NULL;
 }
 
-static int fork_l1(struct mm *parent, u32 va, pte_t *l1, void *arg)
+static int fork_run(struct mm *parent, u32 va, pte_t *from, u32 n, void *arg)
 {
 	struct mm *child = arg;
 	pte_t *to = pt_make(child, va);
 	if (!to) return -ENOMEM;
-	for (u32 i = 0; i < PTRS; i++) {
-		pte_t e = l1[i];
+	for (; n--; from++, to++) {
+		pte_t e = *from;
 		if (!(e & P_PRESENT)) continue;
 		if (e & P_WRITE) {                    /* every mapping is private: write-protect both sides */
 			e &= ~(pte_t)P_WRITE;
-			set_pte(parent, &l1[i], e);
+			set_pte(parent, from, e);
 		}
 		frame_hold(pte_pfn(e));
-		to[i] = e;                            /* the child is not live yet: no queue */
+		*to = e;                              /* the child is not live yet: no queue */
 	}
 	return 0;
 }
 
 int mm_fork(struct mm *child, struct mm *parent)
 {
-	int err = each_l1(parent, fork_l1, child);
-	tlb_flush();
 	child->count = parent->count;
 	memcpy(child->vma, parent->vma, parent->count * sizeof(struct vma));
+	int err = each_run(parent, fork_run, child);
+	tlb_flush();
 	if (!err) mm_activate(child);
 	return err;
 }
