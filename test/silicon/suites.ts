@@ -1,5 +1,6 @@
 import type { Form } from "./forms.js";
 import { integerCases, integerForms } from "./integer-cases.js";
+import { simdCases, simdForms } from "./simd-cases.js";
 import type { FormCases } from "./state.js";
 import { x87Cases, x87Forms } from "./x87-cases.js";
 
@@ -14,6 +15,7 @@ export interface Suite {
 
 export const SUITES: readonly Suite[] = [
   { name: "x87", forms: x87Forms, cases: x87Cases, kept: 120 },
+  { name: "simd", forms: simdForms, cases: simdCases, kept: 60 },
   { name: "integer", forms: integerForms, cases: integerCases, kept: 100 },
 ];
 

@@ -1,5 +1,5 @@
 import type { Instruction } from "../../translator/isa/instruction.js";
-import type { State } from "./state.js";
+import { NO_FAULT, type State, VECTOR_AT } from "./state.js";
 
 /**
  * What the manual leaves undefined, or the recording processor does otherwise than the modelled one, by mnemonic. Each
@@ -44,8 +44,12 @@ export function undefinedFlags(instruction: Instruction, input: State): number {
   return (count === 1 ? counted & ~O : counted) | carry;
 }
 
-/** Cases whose result itself is undefined: SHLD and SHRD of a word by more than 16. */
-export function undefinedResult(instruction: Instruction, input: State): boolean {
+/**
+ * Cases whose result itself is undefined: SHLD and SHRD of a word by more than 16; MASKMOVQ and MASKMOVDQU where bytes
+ * that are not selected cannot be written (SDM vol. 2: which exceptions there are depends on the implementation).
+ */
+export function undefinedResult(instruction: Instruction, input: State, expected: State): boolean {
+  if (instruction.mnemonic.startsWith("MASKMOV")) return expected.get32(VECTOR_AT) !== NO_FAULT;
   return /^SH[LR]D$/.test(instruction.mnemonic) && countOf(instruction, input) > instruction.size;
 }
 
@@ -65,6 +69,16 @@ export const COMPARISONS: ReadonlySet<string> = new Set([
   "FCOM", "FCOMP", "FCOMPP", "FUCOM", "FUCOMP", "FUCOMPP", "FICOM", "FICOMP", "FTST", "FCOMI", "FCOMIP", "FUCOMI", "FUCOMIP",
 ]);
 export const COMPARISON_STATUS = C0 | C2 | C3;
+
+/** Approximations with a relative error of at most 1.5 * 2^-12: two of them differ by twice that. */
+export const APPROXIMATE: ReadonlySet<string> = new Set(["RCPPS", "RCPSS", "RSQRTPS", "RSQRTSS"]);
+export const APPROXIMATION_ERROR = 3 * 2 ** -12;
+
+/**
+ * Bytes of FXSAVE's image in which processors differ: MXCSR_MASK (AMD's has a bit for misaligned operands), and the
+ * pointers, which AMD's processors store only while an exception is pending.
+ */
+export const FXSAVE_VARIES: readonly (readonly [number, number])[] = [[6, 24], [28, 32]];
 
 /** Results that may differ in the last place: the transcendental instructions' error is bounded, not their value. */
 export const ONE_ULP: ReadonlySet<string> = new Set(["F2XM1", "FYL2X", "FYL2XP1", "FPTAN", "FPATAN", "FSIN", "FCOS", "FSINCOS"]);

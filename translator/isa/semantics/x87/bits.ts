@@ -17,6 +17,8 @@ export const TOP_SHIFT = 11;
 export const CW_DEFAULT = 0x037f;
 export const PC_MASK = 0x300, PC_EXTENDED = 0x300, RC_MASK = 0xc00;
 export const RC_SHIFT = 10;
+/** Not of the control word: SSE asks the same arithmetic for results of these formats. */
+export const FORMAT_SINGLE = 0x10000, FORMAT_DOUBLE = 0x20000;
 export const ROUND_NEAREST = 0, ROUND_DOWN = 1, ROUND_UP = 2, ROUND_ZERO = 3;
 
 export const SIGN = 0x8000;

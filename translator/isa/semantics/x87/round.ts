@@ -1,5 +1,5 @@
 import {
-  BIAS, C1, CARRY, EXP_MASK, EXTRA, HI, LO, OE, PE, R, RC_SHIFT, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, SE, TOP_BIT, UE, WRAP,
+  BIAS, C1, CARRY, EXP_MASK, EXTRA, FORMAT_DOUBLE, FORMAT_SINGLE, HI, LO, OE, PE, R, RC_SHIFT, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, SE, TOP_BIT, UE, WRAP,
 } from "./bits.js";
 
 /**
@@ -15,9 +15,9 @@ export function precisionOf(cw: number): number {
   return pc === 0 ? 24 : pc === 0x200 ? 53 : 64;
 }
 
-/** Rounds to the extended format under `cw`'s rounding and precision control. */
+/** Rounds to the extended format (or the one that FORMAT_… names) under `cw`'s rounding and precision control. */
 export function roundExtended(sign: number, exp: number, hi: number, lo: number, extra: number, cw: number): number {
-  if ((cw & 0xf00) === 0x300 && exp > 0 && exp < 0x7ffe) {
+  if ((cw & 0x30f00) === 0x300 && exp > 0 && exp < 0x7ffe) {
     let flags = 0;
     if (extra !== 0) {
       flags = PE;
@@ -38,6 +38,8 @@ export function roundExtended(sign: number, exp: number, hi: number, lo: number,
     R[SE] = sign | exp;
     return flags;
   }
+  if ((cw & FORMAT_SINGLE) !== 0) return roundTo(sign, exp - biasDifference(0xff), hi, lo, extra, 24, cw, 0xff, 0);
+  if ((cw & FORMAT_DOUBLE) !== 0) return roundTo(sign, exp - biasDifference(0x7ff), hi, lo, extra, 53, cw, 0x7ff, 0);
   return roundTo(sign, exp, hi, lo, extra, precisionOf(cw), cw, EXP_MASK, WRAP);
 }
 
