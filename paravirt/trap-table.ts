@@ -27,7 +27,10 @@ export function setTrapTable(d: Domain, [list]: readonly number[]): HypercallRes
     const [first, eip] = words;
     if (eip === 0) return 0;
     const vector = first & 0xff;
-    Object.assign(d.traps[vector], { cs: fixupSelector(first >>> 16), eip: eip | 0, flags: first >>> 8 & 0xff });
+    const trap = d.traps[vector];
+    trap.cs = fixupSelector(first >>> 16);
+    trap.eip = eip | 0;
+    trap.flags = first >>> 8 & 0xff;
     if (vector === d.reserved.directVector) updateDirectTrap(d);
   }
 }
