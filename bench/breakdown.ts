@@ -10,7 +10,7 @@ export const KINDS = [
   { id: "exits", title: "exits and hypercalls", families: ["vmexit.", "vmentry", "vmcs.", "hypercall.", "paravirt.", "event_channel.", "grant.", "xenstore.", "classic."] },
   { id: "translator", title: "translator", families: ["dbt."] },
   { id: "shadow", title: "shadow page tables", families: ["shadow."] },
-  { id: "devices", title: "devices", families: ["device.", "backend."] },
+  { id: "devices", title: "devices", families: ["device.", "bus.", "backend."] },
   { id: "idle", title: "waiting", families: [] },
   { id: "other", title: "other", families: [""] },
 ] as const;

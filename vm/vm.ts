@@ -277,6 +277,8 @@ export class Vm {
     const { engine } = this;
     if (address !== undefined && this.machine.cpu.eip !== (address | 0)) {
       engine.breakpoints.add(address | 0);
+      this.stopping = undefined;
+      const release = this.arm({});
       try {
         if (engine.run(maxInstructions).reason !== "breakpoint") return null;
       } catch (error) {
@@ -284,6 +286,7 @@ export class Vm {
         return null;
       } finally {
         engine.breakpoints.clear();
+        release();
       }
     }
     return explainBlock(engine, this.mode);
