@@ -147,7 +147,8 @@ const u8 *archive_find(const char *name, u32 *len);
  *   tlb_flush()                      likewise, and no old translation of the loaded mm is left
  *   map_page(va, at, entry, was)     one entry of the loaded mm, at once; was: it was present
  *   pt_page_protect(pfn)             the frame is about to become a table of a live mm
- *   mm_activate(mm), mm_retire(mm)   its tables may from now on, or will no longer, be loaded --- */
+ *   mm_activate(mm), mm_retire(mm)   its tables may from now on, or will no longer, be loaded; activation is complete
+ *                                    with the next tlb_flush or arch_load --- */
 void console_write(const char *s, u32 n);
 u32 disk_init(void);                          /* 4096-byte blocks, 0 when there is no disk */
 int disk_io(int write, u32 block, void *page);   /* sleeps; 0 or -EIO */

@@ -181,7 +181,7 @@ int mm_fork(struct mm *child, struct mm *parent)
 	child->count = parent->count;
 	memcpy(child->vma, parent->vma, parent->count * sizeof(struct vma));
 	int err = each_run(parent, fork_run, child);
-	tlb_flush();
 	if (!err) mm_activate(child);
+	tlb_flush();
 	return err;
 }

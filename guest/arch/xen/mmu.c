@@ -78,27 +78,30 @@ void remap_kernel_page(void *va, u32 mfn, u32 flags)
 }
 
 /* Nothing may be able to write a page-table page: Xen insists. */
-void pt_page_protect(u32 pfn) { va_mapping((u32)va_of(pfn), mk_pte(pfn, P_PRESENT | P_ACCESSED), UVMF_INVLPG); }
+static void protect(u32 pfn, u32 flush) { va_mapping((u32)va_of(pfn), mk_pte(pfn, P_PRESENT | P_ACCESSED), flush); }
+void pt_page_protect(u32 pfn) { protect(pfn, UVMF_INVLPG); }
+static void protect_later_flushed(u32 pfn) { protect(pfn, UVMF_NONE); }
 
 static void unprotect(u32 pfn)
 {
-	va_mapping((u32)va_of(pfn), mk_pte(pfn, P_PRESENT | P_WRITE | P_ACCESSED | P_DIRTY), UVMF_INVLPG);
+	va_mapping((u32)va_of(pfn), mk_pte(pfn, P_PRESENT | P_WRITE | P_ACCESSED | P_DIRTY), UVMF_NONE);
 }
 
-/* Pinned: validated once, as a whole, and kept so while it is not loaded. */
+/* Pinned: validated once, as a whole, and kept so while it is not loaded. Xen sees to it that no stale writable
+ * translation survives the change of type; the caller flushes for its own sake, once for all of it. */
 void mm_activate(struct mm *mm)
 {
-	mm_each_table(mm, pt_page_protect);
+	mm_each_table(mm, protect_later_flushed);
 	ext(MMUEXT_PIN_L3_TABLE, mfn_list[pfn_of(mm->root)]);
-	pt_commit();
 	mm->live = 1;
 }
 
+/* The flush is ours to ask for: a stale read-only translation would fault when the frame is next written. */
 void mm_retire(struct mm *mm)
 {
 	ext(MMUEXT_UNPIN_TABLE, mfn_list[pfn_of(mm->root)]);
 	mm_each_table(mm, unprotect);
-	pt_commit();
+	tlb_flush();
 }
 
 void arch_load(struct mm *mm)
