@@ -12,10 +12,17 @@ type Segment = DataSegment | "CS" | "TR" | "LDTR";
 const DATA_SEGMENTS = ["DS", "ES", "FS", "GS"] as const;
 const SEGMENTS = ["CS", "SS", ...DATA_SEGMENTS] as const;
 
-const selector = (v: Fields, s: Segment): number => v.get(F[`GUEST_${s}_SELECTOR`]);
-const base = (v: Fields, s: Segment): number => v.get(F[`GUEST_${s}_BASE`]);
-const limit = (v: Fields, s: Segment): number => v.get(F[`GUEST_${s}_LIMIT`]);
-const rights = (v: Fields, s: Segment): number => v.get(F[`GUEST_${s}_ACCESS_RIGHTS`]);
+/** Encodings of a segment register's fields: looked up by name once, as they are read at every entry. */
+const fieldsOf = (part: "SELECTOR" | "BASE" | "LIMIT" | "ACCESS_RIGHTS"): Readonly<Record<Segment, number>> => {
+  const of = (s: Segment): number => F[`GUEST_${s}_${part}`];
+  return { ES: of("ES"), CS: of("CS"), SS: of("SS"), DS: of("DS"), FS: of("FS"), GS: of("GS"), TR: of("TR"), LDTR: of("LDTR") };
+};
+const SELECTOR = fieldsOf("SELECTOR"), BASE = fieldsOf("BASE"), LIMIT = fieldsOf("LIMIT"), RIGHTS = fieldsOf("ACCESS_RIGHTS");
+
+const selector = (v: Fields, s: Segment): number => v.get(SELECTOR[s]);
+const base = (v: Fields, s: Segment): number => v.get(BASE[s]);
+const limit = (v: Fields, s: Segment): number => v.get(LIMIT[s]);
+const rights = (v: Fields, s: Segment): number => v.get(RIGHTS[s]);
 const typeOf = (v: Fields, s: Segment): number => rights(v, s) & 15;
 const dpl = (v: Fields, s: Segment): number => rights(v, s) >> 5 & 3;
 const usable = (v: Fields, s: Segment): boolean => (rights(v, s) & C.RIGHTS_UNUSABLE) === 0;

@@ -22,12 +22,8 @@ import { F } from "./vmcs-fields.js";
 export function vmEntry(vcpu: Vcpu): ExitCause | undefined {
   const { vmcs, vmx, cpu } = vcpu;
   vcpu.ledger.event("vmentry");
-  const bytes = vcpu.memory.size;
-  const badControl = firstViolation(CONTROL_RULES, vmcs, bytes);
-  if (badControl !== undefined) vmx.fail(7, badControl.rule);
-  const badHost = firstViolation(HOST_RULES, vmcs, bytes);
-  if (badHost !== undefined) vmx.fail(8, badHost.rule);
-  const bad = firstViolation(GUEST_RULES, vmcs, bytes);
+  if (vmx.controlsChanged) checkControls(vcpu);
+  const bad = firstViolation(GUEST_RULES, vmcs, vcpu.memory.size);
   if (bad !== undefined) {
     vcpu.violatedRule = `${bad.rule} (${bad.section})`;
     return { reason: REASON.entry_failure_guest_state | ENTRY_FAILURE, qualification: bad.qualification ?? 0 };
@@ -39,6 +35,16 @@ export function vmEntry(vcpu: Vcpu): ExitCause | undefined {
   if (badMsr !== 0) return { reason: REASON.entry_failure_msr_loading | ENTRY_FAILURE, qualification: badMsr };
   vmcs.launched = true;
   return injectEvent(vcpu);
+}
+
+/** Controls and host state: checked when one of their fields has been written, which an event to inject always is. */
+function checkControls(vcpu: Vcpu): void {
+  const { vmx, vmcs, memory } = vcpu;
+  const badControl = firstViolation(CONTROL_RULES, vmcs, memory.size);
+  if (badControl !== undefined) vmx.fail(7, badControl.rule);
+  const badHost = firstViolation(HOST_RULES, vmcs, memory.size);
+  if (badHost !== undefined) vmx.fail(8, badHost.rule);
+  vmx.controlsChanged = false;
 }
 
 function injectEvent(vcpu: Vcpu): ExitCause | undefined {

@@ -1,7 +1,7 @@
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Ledger } from "../hypervisor/ledger.js";
 import type { Memory } from "../hypervisor/memory.js";
-import { ABORT_WORD, F, FIELD_WORD, fieldName, isReadOnly, LAUNCH_WORD, REVISION_WORD, widthOf } from "./vmcs-fields.js";
+import { ABORT_WORD, F, FIELD_WORD, fieldName, groupOf, isReadOnly, LAUNCH_WORD, REVISION_WORD, widthOf } from "./vmcs-fields.js";
 
 /** Revision identifier of this processor's VMCS layout (IA32_VMX_BASIC bits 30:0; SDM vol. 3C, 24.2 and A.1). */
 export const VMCS_REVISION = 0x12;
@@ -71,6 +71,8 @@ export class VmxRoot {
   private readonly readEvent: number;
   private readonly writeEvent: number;
   private vmxonPointer = -1;
+  /** A control or host-state field was written since VM entry last checked them all; the checks depend on nothing else. */
+  controlsChanged = true;
   /** The current VMCS, undefined when the current-VMCS pointer is not valid. */
   current: Vmcs | undefined = undefined;
 
@@ -101,6 +103,7 @@ export class VmxRoot {
     const vmcs = new Vmcs(this.memory, address);
     if (vmcs.revision !== VMCS_REVISION) this.fail(11);
     this.current = vmcs;
+    this.controlsChanged = true;
   }
 
   /** The current-VMCS pointer, -1 without one. */
@@ -120,6 +123,7 @@ export class VmxRoot {
     const vmcs = this.currentVmcs();
     if (!isField(encoding)) this.fail(12, fieldName(encoding));
     if (isReadOnly(encoding)) this.fail(13, fieldName(encoding));
+    if (groupOf(encoding) !== "guest_state") this.controlsChanged = true;
     vmcs.set(encoding, widthOf(encoding) === 16 ? value & 0xffff : value);
   }
 
