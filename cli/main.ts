@@ -11,6 +11,12 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+function address(text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (!(value <= 0xffffffff)) throw new InvalidArgumentError("it must be an address such as 0xc0100010.");
+  return value;
+}
+
 function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("it must be a number above 0.");
@@ -58,6 +64,17 @@ program.command("compare")
   .option("--report <dir>", "write it as one HTML file, index.html, with charts")
   .option("--list", "list the workloads and what each shows")
   .action(async (workloads: string[], options: import("./compare.js").CompareFlags) => (await import("./compare.js")).compare(workloads, options));
+
+program.command("explain")
+  .description("show a block of the guest as x86 and as the JavaScript of each mode, trap points marked")
+  .argument("<image>", "a Multiboot kernel, or a Xen one")
+  .option("--at <address>", "address of the block (hexadecimal with 0x), run to first; default: the image's entry", address)
+  .option("--modes <list>", "modes to show, separated by commas", list)
+  .option("-m, --memory <MiB>", "memory of the guest", wholeNumber, 64)
+  .option("--append <string>", "the kernel's command line")
+  .option("--max-instructions <n>", "give up after this many instructions", wholeNumber, 100_000_000)
+  .option("--html <file>", "write it as one HTML file")
+  .action(async (image: string, options: import("./explain.js").ExplainFlags) => (await import("./explain.js")).explain(image, options));
 
 program.parseAsync(fromQemu(process.argv.slice(2)), { from: "user" }).catch((error: unknown) => {
   // Commander has said its one line already; help and version are no errors.

@@ -79,10 +79,10 @@ class RegionBuilder {
   private readonly context: RegionContext;
   private readonly ops: Op[] = [];
   private readonly emitter: Emitter;
-  private readonly comments: boolean;
+  private readonly remark: Remark | null;
 
-  constructor(blocks: readonly Block[], mode: number, comments: boolean) {
-    this.comments = comments;
+  constructor(blocks: readonly Block[], mode: number, remark: Remark | null) {
+    this.remark = remark;
     this.blocks = blocks;
     blocks.forEach((b, i) => this.byEip.set(b.eip, i));
     const successors = blocks.map((b) => [...new Set(successorsOf(b).flatMap((eip) => this.byEip.get(eip) ?? []))]);
@@ -130,7 +130,7 @@ class RegionBuilder {
     for (let i = 0; i < count; i++) {
       const instruction = instructions[i]!;
       const eip = block.addresses[i]!;
-      if (this.comments) out.push(A.comment(`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`));
+      if (this.remark !== null) out.push(...this.remark(instruction, eip).map(A.comment));
       const semantics = semanticsOf(instruction);
       const last = i === count - 1;
       if (last && replaced(block)) return [...out, ...this.leaveThrough(block, i)];
@@ -339,10 +339,13 @@ export function deadFlags(instructions: readonly Instruction[]): boolean[] {
   return dead;
 }
 
-/**
- * Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. With
- * `comments` each guest instruction stands above what it became.
- */
-export function generateRegion(blocks: readonly Block[], mode: number, comments = false): RegionSource {
-  return new RegionBuilder(blocks, mode, comments).build();
+/** Comment lines that stand above what an instruction became. */
+export type Remark = (instruction: Instruction, eip: number) => string[];
+
+/** The instruction's address and text. */
+export const remarkText: Remark = (instruction, eip) => [`${(eip >>> 0).toString(16)}  ${format(instruction, eip)}`];
+
+/** Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. */
+export function generateRegion(blocks: readonly Block[], mode: number, remark: Remark | null = null): RegionSource {
+  return new RegionBuilder(blocks, mode, remark).build();
 }
