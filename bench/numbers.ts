@@ -9,7 +9,7 @@ export function grouped(value: number): string {
 export function short(value: number): string {
   const sizes: readonly (readonly [number, string])[] = [[1e9, "G"], [1e6, "M"], [1e4, "k"]];
   for (const [size, letter] of sizes) if (Math.abs(value) >= size) return `${significant(value / (letter === "k" ? 1e3 : size))} ${letter}`;
-  return value % 1 === 0 ? grouped(value) : significant(value);
+  return value % 1 === 0 || Math.abs(value) >= 1000 ? grouped(value) : significant(value);
 }
 
 /** Three significant digits, never an exponent. */

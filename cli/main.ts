@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { EXIT_USAGE, fail } from "./exit.js";
 import { fromQemu } from "./qemu-words.js";
+import { leaveWithReader } from "./stdio.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -76,6 +77,7 @@ program.command("explain")
   .option("--html <file>", "write it as one HTML file")
   .action(async (image: string, options: import("./explain.js").ExplainFlags) => (await import("./explain.js")).explain(image, options));
 
+leaveWithReader();
 program.parseAsync(fromQemu(process.argv.slice(2)), { from: "user" }).catch((error: unknown) => {
   // Commander has said its one line already; help and version are no errors.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : EXIT_USAGE;

@@ -7,6 +7,9 @@ import { grouped, ratio, short, significant, time } from "../numbers.js";
 import { workload } from "../workloads.js";
 import { element, escape } from "./markup.js";
 
+/** Events rarer than this, once an operation, and without weight in the whole are only counted; so many wrong instructions are listed. */
+const RARE = 0.005, WRONG_ROWS = 12;
+
 /** The id that links to a cell's details. */
 export function cellId(name: string, mode: Mode): string {
   return `${name}.${mode}`;
@@ -60,7 +63,8 @@ function stackedBar(events: readonly PricedEvent[], longest: number): string {
 
 function eventTable(events: readonly PricedEvent[], operations: number): string {
   const all = events.reduce((sum, event) => sum + event.cycles, 0);
-  const rows = events.map((event) => element("tr", {}, [
+  const seen = events.filter((event) => event.count / operations >= RARE || event.cycles > all / 1000);
+  const rows = seen.map((event) => element("tr", {}, [
     element("td", {}, `<i class="k-${event.kind}"></i>${escape(event.name).replace(/([._])/g, "$1<wbr>")}`),
     element("td", {}, event.count === 0 ? "" : short(event.count / operations)),
     element("td", {}, event.each === 0 ? "" : short(event.each)),
@@ -68,22 +72,23 @@ function eventTable(events: readonly PricedEvent[], operations: number): string 
     element("td", {}, event.cycles === 0 || all === 0 ? "" : `${significant(Math.round(event.cycles / all * 1000) / 10)}%`),
   ]));
   if (rows.length === 0) return "";
+  const rarer = events.length - seen.length;
   const per = operations === 1 ? "in all" : "per operation";
   return element("table", {}, [
     element("thead", {}, element("tr", {}, ["event", per, "cycles of one", `cycles ${per}`, "share"].map((text) => element("th", {}, text)))),
     element("tbody", {}, rows),
-  ]);
+  ]) + (rarer === 0 ? "" : element("p", { class: "more" }, `and ${rarer} rarer`));
 }
 
 /** What classic got wrong without knowing. */
 function wrongTable(cell: ComparedCell): string {
   if (!cell.wrong || cell.wrong.length === 0) return "";
-  const rows = cell.wrong.map(({ mnemonic, address, times, did, native }) => element("tr", {}, [
+  const rows = cell.wrong.slice(0, WRONG_ROWS).map(({ mnemonic, address, times, did, native }) => element("tr", {}, [
     element("td", {}, `<code>${escape(mnemonic.toLowerCase())}</code> at <code>${address.toString(16).padStart(8, "0")}</code>`),
     element("td", {}, short(times)), element("td", { class: "text" }, escape(did)), element("td", { class: "text" }, escape(native)),
   ]));
   return element("h4", {}, "Did not trap, and did the wrong thing") + element("table", { class: "wrong" }, [
     element("thead", {}, element("tr", {}, ["instruction", "times", "did", "a bare machine does"].map((text) => element("th", {}, text)))),
     element("tbody", {}, rows),
-  ]);
+  ]) + (cell.wrong.length > WRONG_ROWS ? element("p", { class: "more" }, `and at ${cell.wrong.length - WRONG_ROWS} more places`) : "");
 }
