@@ -11,6 +11,9 @@ import { Hypercalls } from "./hypercalls.js";
 import { HYPERCALL_VECTOR, VCPU_CR2 } from "./public/xen.js";
 import { guestTrap, hasDirectTrap, softIntPermitted } from "./trap-table.js";
 
+/** Linear addresses that the LDT is mapped at: 8,192 descriptors. */
+const LDT_BYTES = 0x1_0000;
+
 /**
  * Xen as a strategy: every exception and interrupt comes to it first, and what is the guest's goes on to ring 1. No instruction is
  * sensitive here: the processor executes the guest as it is, deprivileged, and the guest was ported to that.
@@ -96,7 +99,7 @@ function fixedUp(d: Domain, la: number, error: number): boolean {
   if ((error & PF_PRESENT) !== 0) return false;
   const address = la >>> 0;
   const ldt = d.reserved.ldtBase;
-  if (address >= ldt && address < ldt + 16 * 4096) return mapLdtPage(d, (address - ldt) >>> 12);
+  if (address >= ldt && address < ldt + LDT_BYTES) return mapLdtPage(d, (address - ldt) >>> 12);
   if (address >= d.layout.hypervisorStart || !d.writablePageTables.ownsFault(la)) return false;
   d.writablePageTables.cleanup();
   return true;
@@ -115,7 +118,11 @@ function pageFault(d: Domain, cpu: Cpu, errorCode: number): void {
     d.tlb.settle();
     return;
   }
-  d.memory.write32(d.sharedInfoMfn * 4096 + VCPU_CR2, address);
+  const offset = address - d.reserved.gdtBase;
+  // The processor met a hole in the guest's GDT: a bad selector. One in its LDT is a fault on the guest's own page of it.
+  if (offset >= 0 && address < d.reserved.ldtBase) return guestTrap(d, GP, offset & 0xfff8);
+  const inLdt = address >= d.reserved.ldtBase && address < d.reserved.ldtBase + LDT_BYTES;
+  d.memory.write32(d.sharedInfoMfn * 4096 + VCPU_CR2, inLdt ? d.ldtBase + (address - d.reserved.ldtBase) : address);
   guestTrap(d, PF, errorCode);
 }
 
