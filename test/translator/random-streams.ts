@@ -42,7 +42,7 @@ function generateScenario(random: Random, program: Program): Scenario {
   const timed = random.below(3) !== 0;
   return {
     user: random.below(2) === 0, writeProtect: random.below(4) !== 0,
-    timer: timed ? Array.from({ length: 5 }, () => random.below(random.pick([20, 200, 900]))) : [],
+    timer: timed ? Array.from({ length: 5 }, () => 1 + random.below(random.pick([20, 200, 900]))) : [],
     actions: random.below(3) === 0 ? [0, 1, 0, 2, 3] : [0],
     recovery: program.entries, faults: 60, registers,
     eflags: 2 | random.next() & S.FLAGS_ARITHMETIC | (random.below(3) !== 0 ? S.FLAG_IF : 0) | (random.below(8) === 0 ? S.FLAG_DF : 0) |

@@ -281,6 +281,7 @@ export class Rig {
     this.scenario = scenario;
     this.random = new Random(scenario.seed);
     this.log = [];
+    this.onException = () => false;
     this.faults = this.devices = this.ticks = 0;
     this.pending = false;
     enterProtectedFlat(cpu, entry);
