@@ -111,6 +111,10 @@ export class Domain {
     this.consoleOut = parts.consoleOut;
     this.ports = parts.ports;
     this.tlb = new TlbClock(this.cpu);
+    this.frames.onRelease = (mfn) => {
+      this.reserved.setM2p(mfn, INVALID_M2P_ENTRY);
+      this.tlb.deferFlush();
+    };
     this.writablePageTables = new WritablePageTables(this);
     this.events = new EventChannels(parts.id, {
       memory: this.memory, sharedInfo: parts.sharedInfoMfn * 4096,

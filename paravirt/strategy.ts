@@ -54,6 +54,7 @@ export function createStrategy(d: Domain): Strategy {
 
 /** On the way back to the guest: descriptors that changed are loaded, and a pending event is seen. */
 function leave(d: Domain): void {
+  d.tlb.settle();
   if (d.reloadSegments) reloadSegments(d);
   d.testEvents = true;
   d.cpu.recheck = true;
@@ -115,7 +116,6 @@ function pageFault(d: Domain, cpu: Cpu, errorCode: number): void {
   const address = cpu.cr2 >>> 0;
   const writeByKernel = (errorCode & (PF_PRESENT | PF_WRITE | PF_USER)) === (PF_PRESENT | PF_WRITE);
   if (address < d.layout.hypervisorStart && writeByKernel && d.kernelMode && d.writablePageTables.writeFault(address | 0)) {
-    d.tlb.settle();
     return;
   }
   const offset = address - d.reserved.gdtBase;
