@@ -37,7 +37,7 @@ export const P6: CpuModel = {
   model: 8,
   stepping: 10,
   instructions: ["i386", "fpu", "486", "586", "tsc", "msr", "cx8", "p6", "cmov", "sep"],
-  system: ["vme", "de", "pse", "pae", "mce", "mtrr", "pge"],
+  system: ["vme", "de", "pse", "pae", "mce", "apic", "mtrr", "pge"],
   cacheDescriptors: [0x03020101, 0, 0, 0x0c040882],
 };
 

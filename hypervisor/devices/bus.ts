@@ -57,6 +57,31 @@ export class PortBus {
     }
   }
 
+  /**
+   * Makes a window of `length` ports that software moves (a PCI base address register): the function given maps it at a
+   * base, or nowhere. Ports that belong to somebody else stay theirs.
+   */
+  movable(name: string, length: number, device: PortDevice): (base: number | undefined) => void {
+    const slot = this.devices.length;
+    this.names.push(name);
+    this.bases.push(0);
+    this.devices.push(device);
+    return base => {
+      for (let port = 0; port < PORTS; port++) {
+        if (this.slots[port] !== slot) continue;
+        this.slots[port] = UNCLAIMED;
+        this.widths[port] = 4;
+      }
+      if (base === undefined) return;
+      this.bases[slot] = base;
+      for (let offset = 0; offset < length; offset++) {
+        if (this.slots[base + offset] !== UNCLAIMED) continue;
+        this.slots[base + offset] = slot;
+        this.widths[base + offset] = device.widest?.(offset) ?? 1;
+      }
+    };
+  }
+
   /** Name of the range a port belongs to, `unclaimed` where nobody does. */
   nameOf(port: number): string {
     return this.names[this.slots[port & 0xffff]!]!;
@@ -116,6 +141,28 @@ export class MmioBus {
     this.bases.push(base);
     this.devices.push(device);
     this.slots.fill(slot, first, end);
+  }
+
+  /** As PortBus.movable: a window of whole pages. */
+  movable(name: string, length: number, device: PortDevice): (base: number | undefined) => void {
+    const slot = this.devices.length;
+    if (slot > 0xff) throw new RangeError(`no index is left for ${name}`);
+    this.names.push(name);
+    this.bases.push(0);
+    this.devices.push(device);
+    let mapped: number | undefined = undefined;
+    const pages = Math.ceil(length / PAGE_SIZE);
+    const fill = (base: number, from: number, to: number): void => {
+      const first = Math.floor(base / PAGE_SIZE);
+      for (let page = first; page < first + pages; page++) if (this.slots[page] === from) this.slots[page] = to;
+    };
+    return base => {
+      if (mapped !== undefined) fill(mapped, slot, UNCLAIMED);
+      mapped = base;
+      if (base === undefined) return;
+      this.bases[slot] = base;
+      fill(base, UNCLAIMED, slot);
+    };
   }
 
   /** Whether a device answers at this guest-physical address. */

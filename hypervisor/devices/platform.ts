@@ -11,7 +11,13 @@ import { MmioBus, PortBus } from "./bus.js";
 import { DebugConsole, ExitPort, PostPort } from "./exit.js";
 import { I8042 } from "./i8042.js";
 import { IdeChannel, type IdeDrive, type IdeHost } from "./ide.js";
-import { Pic8259Pair } from "./pic8259.js";
+import { IO_APIC_BASE } from "./apic-io.js";
+import { LOCAL_APIC_BASE } from "./apic-local.js";
+import { hostBridge, IsaBridge } from "./i440fx.js";
+import { InterruptRouter } from "./interrupt-router.js";
+import { type PciFunction, PciHost } from "./pci.js";
+import type { Pic8259Pair } from "./pic8259.js";
+import { ApmPorts, Piix4Pm, PM_BASE, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
 import { Rtc146818 } from "./rtc146818.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
@@ -30,7 +36,11 @@ export interface PlatformOptions {
   onExit: (code: number) => void;
   /** The guest asked for a reset (keyboard controller or port 0x92). */
   onReset: () => void;
-  /** INTR of the interrupt controllers changed; `platform.pic.intr` is its level too. */
+  /** The guest switched the machine off (ACPI S5); default: `onExit(0)`. */
+  onPowerOff?: () => void;
+  /** Local and I/O APIC are there (the default). */
+  apic?: boolean;
+  /** INTR of the interrupt controllers changed; `platform.interrupts.intr` is its level too. */
   onInterrupt?: SignalLine;
   /** The A20 gate opened or closed; it starts open. */
   onA20?: SignalLine;
@@ -46,7 +56,11 @@ export interface PlatformOptions {
 export interface Platform {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
+  /** What the processor's INTR and its acknowledge cycle are wired to. */
+  readonly interrupts: InterruptRouter;
   readonly pic: Pic8259Pair;
+  readonly pci: PciHost;
+  readonly pm: Piix4Pm;
   readonly pit: Pit8254;
   readonly rtc: Rtc146818;
   readonly uart: Uart16550;
@@ -63,22 +77,27 @@ export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;
   const ports = new PortBus(count);
   const mmio = new MmioBus(count);
-  const pic = new Pic8259Pair({ intr: options.onInterrupt ?? (() => {}), count });
-  const pit = new Pit8254({ clock, irq0: pic.line(0), count });
-  const uart = new Uart16550({ irq: pic.line(4), output: options.serialOut, count });
+  const interrupts = new InterruptRouter({ clock, count, intr: options.onInterrupt ?? (() => {}), apic: options.apic ?? true });
+  const { pic } = interrupts;
+  const pit = new Pit8254({ clock, irq0: interrupts.line(0), count });
+  const uart = new Uart16550({ irq: interrupts.line(4), output: options.serialOut, count });
   const rtc = new Rtc146818({
-    clock, irq: pic.line(8), count, startTime: options.startTime, memoryBytes: options.memoryBytes ?? options.memory.size,
+    clock, irq: interrupts.line(8), count, startTime: options.startTime, memoryBytes: options.memoryBytes ?? options.memory.size,
   });
   const disk = (index: number): ((host: IdeHost) => IdeDrive) | undefined => {
     const backend = options.disks?.[index];
     return backend && (host => new AtaDisk(host, { backend, clock, timing: options.diskTiming, count, position: index & 1 }));
   };
-  const primary = new IdeChannel({ irq: pic.line(14), drives: [disk(0), disk(1)] });
-  const secondary = new IdeChannel({ irq: pic.line(15), drives: [disk(2), disk(3)] });
+  const primary = new IdeChannel({ irq: interrupts.line(14), drives: [disk(0), disk(1)] });
+  const secondary = new IdeChannel({ irq: interrupts.line(15), drives: [disk(2), disk(3)] });
   const a20 = new A20Gate(options.onA20 ?? (() => {}));
   const systemControl = new SystemControlPortA(a20, options.onReset);
-  const keyboard = new I8042({ irq1: pic.line(1), a20, onReset: options.onReset });
+  const keyboard = new I8042({ irq1: interrupts.line(1), a20, onReset: options.onReset });
   const post = new PostPort();
+  const pci = new PciHost(options.onReset);
+  const isa = new IsaBridge(irq => interrupts.line(irq));
+  const pm = new Piix4Pm({ clock, sci: interrupts.line(9), onPowerOff: options.onPowerOff ?? (() => options.onExit(0)) });
+  const apm = new ApmPorts();
   const absent = (name: string): PortDevice => absentDevice(name, count);
 
   /** First port, number of ports, name, device. */
@@ -94,6 +113,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x0081, 15, "dma.pages", absent("dma")],
     [0x0092, 1, "port92", systemControl],
     [0x00a0, 2, "pic.slave", pic.slave],
+    [0x00b2, 2, "apm", apm],
     [0x00c0, 32, "dma2", absent("dma")],
     [0x00e9, 1, "debug.console", new DebugConsole(options.debugOut, count)],
     [0x00f0, 2, "fpu", absent("fpu")],
@@ -111,13 +131,25 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x03f6, 1, "ide.primary.control", primary.control],
     [0x03f8, 8, "com1", uart],
     [0x04d0, 2, "pic.elcr", pic.elcr],
-    [0x0cf8, 8, "pci", absent("pci")],
+    [PM_BASE, PM_LENGTH, "pm", pm],
+    [0x0cf8, 8, "pci", pci],
+  ];
+  /** PCI device, function, configuration space. */
+  const functions: readonly (readonly [number, number, PciFunction])[] = [
+    [0, 0, hostBridge()],
+    [1, 0, isa.config],
+    [1, 3, pm.config],
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
+  for (const [device, fn, config] of functions) pci.add(device, fn, config);
+  if (interrupts.localApic && interrupts.ioApic) {
+    mmio.register("apic.io", IO_APIC_BASE, 0x1000, interrupts.ioApic);
+    mmio.register("apic.local", LOCAL_APIC_BASE, 0x1000, interrupts.localApic);
+  }
 
-  const resettable = [pic, pit, uart, rtc, primary, secondary, systemControl, keyboard];
+  const resettable = [pci, isa, pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard];
   return {
-    ports, mmio, pic, pit, rtc, uart, ide: [primary, secondary], keyboard, a20, post,
+    ports, mmio, interrupts, pic, pci, pm, pit, rtc, uart, ide: [primary, secondary], keyboard, a20, post,
     reset: () => { for (const device of resettable) device.reset(); },
   };
 }
