@@ -43,15 +43,19 @@ export interface Block {
   readonly regions: Set<Block>;
 }
 
-const TABLE_BITS = 16;
+const TABLE_BITS = 14;
 const TABLE_MASK = (1 << TABLE_BITS) - 1;
+/** MODE values are below this. */
+const MODES = 256;
 
 /** Blocks by machine-physical address and mode, and by the frames they lie in. */
 export class BlockCache {
-  private readonly table: (Block | null)[] = new Array<Block | null>(1 << TABLE_BITS).fill(null);
-  private readonly frames = new Map<number, Block[]>();
-  /** Blocks kept; past `capacity` everything is dropped. */
-  private count = 0;
+  /** The blocks looked up last: most look-ups end here. */
+  private readonly recent: (Block | null)[] = new Array<Block | null>(1 << TABLE_BITS).fill(null);
+  private readonly blocks = new Map<number, Block[]>();
+  private readonly frames = new Map<number, Set<Block>>();
+  private instructions = 0;
+  /** Instructions kept at most. */
   readonly capacity: number;
   /** Told when a frame gains its first or loses its last block. */
   private readonly onFrame: (frame: number, cached: boolean) => void;
@@ -67,41 +71,39 @@ export class BlockCache {
 
   find(physical: number, eip: number, mode: number): Block | null {
     const slot = BlockCache.slot(physical, mode);
-    const block = this.table[slot]!;
+    const block = this.recent[slot]!;
     if (block !== null && block.physical === physical && block.eip === eip && block.mode === mode && block.valid) return block;
-    const others = this.frames.get(physical >>> 12);
+    const others = this.blocks.get(physical * MODES + mode);
     if (others === undefined) return null;
-    for (const other of others) {
-      if (other.physical === physical && other.eip === eip && other.mode === mode) {
-        this.table[slot] = other;
-        return other;
-      }
-    }
+    for (const other of others) if (other.eip === eip) return this.recent[slot] = other;
     return null;
   }
 
   add(block: Block): void {
-    if (this.count >= this.capacity) this.clear();
-    this.table[BlockCache.slot(block.physical, block.mode)] = block;
+    if (this.instructions >= this.capacity) this.evict();
+    this.recent[BlockCache.slot(block.physical, block.mode)] = block;
+    const key = block.physical * MODES + block.mode;
+    const others = this.blocks.get(key);
+    if (others === undefined) this.blocks.set(key, [block]);
+    else others.push(block);
     this.addToFrame(block.physical >>> 12, block);
     if (block.crossFrame >= 0) this.addToFrame(block.crossFrame, block);
-    this.count++;
+    this.instructions += weight(block);
   }
 
   private addToFrame(frame: number, block: Block): void {
     const blocks = this.frames.get(frame);
     if (blocks === undefined) {
-      this.frames.set(frame, [block]);
+      this.frames.set(frame, new Set([block]));
       this.onFrame(frame, true);
-    } else blocks.push(block);
+    } else blocks.add(block);
   }
 
   /** Drops the blocks that hold any of `length` bytes at machine-physical `pa` (within one page); gives them. */
   invalidate(pa: number, length: number): Block[] {
     const frame = pa >>> 12;
-    const blocks = this.frames.get(frame);
-    if (blocks === undefined) return [];
-    const hit = blocks.filter((b) => overlaps(b, frame, pa, length));
+    const hit: Block[] = [];
+    for (const block of this.frames.get(frame) ?? []) if (overlaps(block, frame, pa, length)) hit.push(block);
     for (const block of hit) this.drop(block);
     return hit;
   }
@@ -109,35 +111,52 @@ export class BlockCache {
   /** Whether any cached block lies over `length` bytes at machine-physical `pa` (within one page). */
   holds(pa: number, length: number): boolean {
     const frame = pa >>> 12;
-    return this.frames.get(frame)?.some((b) => overlaps(b, frame, pa, length)) ?? false;
+    for (const block of this.frames.get(frame) ?? []) if (overlaps(block, frame, pa, length)) return true;
+    return false;
   }
 
   drop(block: Block): void {
     if (!block.valid) return;
     block.valid = false;
-    this.count--;
+    this.instructions -= weight(block);
     for (const entry of block.regions) {
       for (const member of entry.code?.blocks ?? []) if (member !== block) member.regions.delete(entry);
       entry.code = null;
       entry.heat = 0;
     }
     block.regions.clear();
+    const slot = BlockCache.slot(block.physical, block.mode);
+    if (this.recent[slot] === block) this.recent[slot] = null;
+    const key = block.physical * MODES + block.mode;
+    const others = this.blocks.get(key)!;
+    if (others.length === 1) this.blocks.delete(key);
+    else others.splice(others.indexOf(block), 1);
     for (const frame of [block.physical >>> 12, block.crossFrame]) {
       const blocks = this.frames.get(frame);
-      if (blocks === undefined) continue;
-      const i = blocks.indexOf(block);
-      if (i >= 0) blocks.splice(i, 1);
-      if (blocks.length === 0) {
-        this.frames.delete(frame);
-        this.onFrame(frame, false);
-      }
+      if (blocks === undefined || !blocks.delete(block) || blocks.size !== 0) continue;
+      this.frames.delete(frame);
+      this.onFrame(frame, false);
     }
   }
 
-  clear(): void {
-    for (const blocks of [...this.frames.values()]) for (const block of [...blocks]) this.drop(block);
-    this.table.fill(null);
+  /** Makes room: the oldest blocks that are in no region go first, and if most are, everything does. */
+  private evict(): void {
+    for (const others of [...this.blocks.values()]) {
+      if (this.instructions <= this.capacity / 2) break;
+      for (const block of [...others]) if (block.regions.size === 0) this.drop(block);
+    }
+    if (this.instructions > this.capacity * 3 / 4) this.clear();
   }
+
+  clear(): void {
+    for (const others of [...this.blocks.values()]) for (const block of [...others]) this.drop(block);
+    this.recent.fill(null);
+  }
+}
+
+/** A block's share of the capacity; those of one instruction and of none cost about as much. */
+function weight(block: Block): number {
+  return block.instructions.length + 1;
 }
 
 function overlaps(block: Block, frame: number, pa: number, length: number): boolean {

@@ -40,7 +40,7 @@ export class Compiler {
     const blocks = this.discover(entry);
     const { source, needed, sites, ops } = generateRegion(blocks, entry.mode);
     const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}() {\n${source}}`);
-    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as () => void, needed, blocks, source };
+    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as () => void, needed, blocks };
     entry.code = code;
     for (const block of blocks) block.regions.add(entry);
   }

@@ -29,6 +29,8 @@ export type RunOutcome =
   | { readonly reason: "exit"; readonly code: number }
   | { readonly reason: "limit" }
   | { readonly reason: "stopped" }
+  /** EIP is at one of `breakpoints`. */
+  | { readonly reason: "breakpoint" }
   /** Halted with nothing that could ever wake it. */
   | { readonly reason: "idle" };
 
@@ -39,7 +41,7 @@ export interface EngineOptions {
   readonly hot?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;
-  /** Blocks kept before the cache is emptied. */
+  /** Instructions kept decoded or compiled, at most (default 120,000). */
   readonly blockCapacity?: number;
 }
 
@@ -66,6 +68,8 @@ export class Engine {
   private end = 0;
   private running: Block | null = null;
   private stopRequested = false;
+  /** Values of EIP before which `run` comes back. While there are any, everything is interpreted. */
+  readonly breakpoints = new Set<number>();
   /** Instructions left of the `run` in progress. */
   private remaining = 0;
   /** Instruction count at which time is looked at next, unless `cpu.recheck` asks for it before. */
@@ -83,7 +87,7 @@ export class Engine {
     this.binder = new Binder(this.cpu, this.translation);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
-    this.blocks = new BlockCache(options.blockCapacity ?? 200_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
+    this.blocks = new BlockCache(options.blockCapacity ?? 120_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
     machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
     machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
     machine.clock.onReschedule = () => { cpu.recheck = true; };
@@ -129,11 +133,15 @@ export class Engine {
     const { clock, ledger } = this.machine;
     this.remaining = maxInstructions;
     this.stopRequested = false;
+    // One that was reached before is passed.
+    let first = true;
     for (;;) {
       if (cpu.recheck || ledger.settledInstructions >= this.due) this.lookAtTime();
       if (cpu.exitCode !== undefined) return { reason: "exit", code: cpu.exitCode };
       if (this.stopRequested) return { reason: "stopped" };
       if (this.remaining <= 0) return { reason: "limit" };
+      if (!first && this.breakpoints.size !== 0 && this.breakpoints.has(cpu.eip)) return { reason: "breakpoint" };
+      first = false;
       if (!cpu.interruptShadow && cpu.strategy.interruptPending(cpu)) {
         this.guard(() => cpu.strategy.acceptInterrupt(cpu));
         continue;
@@ -228,6 +236,7 @@ export class Engine {
     const { cpu } = this;
     const { i32 } = cpu;
     const { compiler, hot } = this;
+    if (this.breakpoints.size !== 0) return this.dispatchToBreakpoint();
     while (i32[S.BUDGET]! > 0 && !cpu.recheck) {
       const block = this.lookup();
       const { code } = block;
@@ -239,6 +248,21 @@ export class Engine {
         if (++block.heat === hot && compiler !== null && !block.cold && block.valid) compiler.compile(block);
       }
     }
+  }
+
+  private dispatchToBreakpoint(): void {
+    const { cpu, breakpoints } = this;
+    const { i32 } = cpu;
+    do {
+      const block = this.lookup();
+      const ahead = block.addresses.findIndex((address, i) => i !== 0 && breakpoints.has(address));
+      this.interpret(block, ahead < 0 ? i32[S.BUDGET]! : Math.min(ahead, i32[S.BUDGET]!));
+    } while (i32[S.BUDGET]! > 0 && !cpu.recheck && !breakpoints.has(i32[S.EIP]!));
+  }
+
+  /** The block at CS:EIP as the engine would execute it. */
+  currentBlock(): Block {
+    return this.lookup();
   }
 
   /** Runs generated code; an instruction it cannot make itself is left to the interpreter. */

@@ -31,7 +31,6 @@ export interface RegionCode {
   /** Instructions that must be left in the budget to enter. */
   readonly needed: number;
   readonly blocks: readonly Block[];
-  readonly source: string;
 }
 
 /** The source of a region and what it must be given to run. */
