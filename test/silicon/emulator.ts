@@ -24,6 +24,8 @@ const DATA_FRAME = 0x1000, CODE_FRAME = 0x2000, MACHINE_BYTES = 0x100000;
 export interface Bench {
   readonly machine: Machine;
   readonly cpu: Cpu;
+  /** The code in its page. */
+  code: Uint8Array | undefined;
   /** The exception that ended the code. */
   fault: TrapInfo | undefined;
   /** It ran into the INT3s around it. */
@@ -37,7 +39,7 @@ export interface Bench {
 export function createBench(): Bench {
   const machine = createMachine(PROFILE, MACHINE_BYTES, 0);
   const { cpu } = machine;
-  const bench: Bench = { machine, cpu, fault: undefined, stopped: false, endEip: 0, ended: () => {} };
+  const bench: Bench = { machine, cpu, code: undefined, fault: undefined, stopped: false, endEip: 0, ended: () => {} };
   const strategy: Strategy = {
     name: "silicon",
     flatLimit: 0xffffffff,
@@ -80,14 +82,14 @@ export function load(bench: Bench, code: Uint8Array, input: State): void {
   const { i32 } = cpu;
   bench.fault = undefined;
   bench.stopped = false;
-  const memory = new Uint8Array(PAGE);
-  memory.set(input.bytes.subarray(MEMORY_AT, MEMORY_AT + MEMORY_BYTES), PAGE - MEMORY_BYTES);
-  cpu.memory.writeBytes(DATA_FRAME, memory);
-  const page = new Uint8Array(PAGE).fill(STOP);
-  page.set(code, ENTRY - CODE_PAGE);
+  cpu.memory.writeBytes(DATA_FRAME + PAGE - MEMORY_BYTES, input.bytes.subarray(MEMORY_AT, MEMORY_AT + MEMORY_BYTES));
   // Code that is there already stays, with what has been made of it.
-  const at = RAM_BASE + CODE_FRAME;
-  if (Buffer.compare(page, cpu.u8.subarray(at, at + PAGE)) !== 0) cpu.memory.writeBytes(CODE_FRAME, page);
+  if (bench.code !== code) {
+    const page = new Uint8Array(PAGE).fill(STOP);
+    page.set(code, ENTRY - CODE_PAGE);
+    cpu.memory.writeBytes(CODE_FRAME, page);
+    bench.code = code;
+  }
   for (let r = 0; r < 8; r++) i32[r] = input.reg(r);
   cpu.eflags = input.get32(EFLAGS_AT);
   cpu.eip = input.get32(EIP_AT);

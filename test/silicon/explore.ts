@@ -4,7 +4,7 @@ import { SEMANTICS } from "../../translator/isa/semantics/registry.js";
 import { SIMD } from "../../translator/isa/semantics/simd/simd.js";
 import { directExecute } from "./direct.js";
 import { engineExecute } from "./engine.js";
-import { openRecorder, recordForms } from "./recorder.js";
+import { openRecorder } from "./recorder.js";
 import { replay } from "./replay.js";
 import { suite } from "./suites.js";
 
@@ -16,7 +16,7 @@ const execute = how === "direct" ? directExecute({ ...SEMANTICS, ...SIMD }) : en
 let total = 0, failed = 0, tried = 0;
 for (const form of forms()) {
   if (!new RegExp(pattern).test(form.name)) continue;
-  const result = replay(recordForms(recorder, [cases(form, Number(count), Number(salt))]), execute);
+  const result = replay(recorder.record([cases(form, Number(count), Number(salt))]), execute);
   tried++;
   total += result.cases;
   failed += result.failed;

@@ -8,6 +8,8 @@ import { CODE_BYTES, MEMORY_OPERAND } from "./state.js";
 /** One encoding to try, made from a row of the opcode table. */
 export interface Form {
   readonly name: string;
+  /** Row, prefixes and kinds of operands: what encodings with other registers and immediates have in common. */
+  readonly group: string;
   readonly code: Uint8Array;
   readonly instruction: Instruction;
 }
@@ -70,7 +72,17 @@ function rowForm(row: Row, bytes: readonly number[]): Form | undefined {
   buffer.set(bytes);
   const instruction = decode(buffer, 0, CODE_BYTES, 32);
   if (instruction.invalid !== null || instruction.row !== row) return undefined;
-  return { name: `${row.opcode}: ${instruction.size} ${format(instruction)}`, code: buffer.slice(0, instruction.length), instruction };
+  return describe(instruction, buffer);
+}
+
+function describe(instruction: Instruction, bytes: Uint8Array): Form {
+  const { row, size, opSize, addrSize, lock, rep, operands } = instruction;
+  return {
+    name: `${row.opcode}: ${size} ${format(instruction)}`,
+    group: [row.opcode, size, opSize, addrSize, lock, rep, ...operands.map((operand) => operand.kind)].join(),
+    code: bytes.slice(0, instruction.length),
+    instruction,
+  };
 }
 
 /** A form from bytes written by hand. */
@@ -78,7 +90,7 @@ export function formOf(bytes: readonly number[]): Form {
   const buffer = new Uint8Array(CODE_BYTES);
   buffer.set(bytes);
   const instruction = decoded(buffer);
-  return { name: `${instruction.row.opcode}: ${instruction.size} ${format(instruction)}`, code: buffer.slice(0, instruction.length), instruction };
+  return describe(instruction, buffer);
 }
 
 export function decoded(code: Uint8Array): Instruction {

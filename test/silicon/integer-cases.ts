@@ -52,16 +52,25 @@ const BIT = /^BT[CRS]?$/;
 function input(random: Random, instruction: Instruction): State {
   const state = baseState();
   const { mnemonic } = instruction;
-  for (const r of [EAX, ECX, EDX, EBX]) state.setReg(r, random.value());
+  for (const r of registersOf(instruction)) state.setReg(r, random.value());
   state.set32(EFLAGS_AT, 0x202 | random.word() & ARITHMETIC);
   const memory = State.memoryIndex(MEMORY_OPERAND);
-  for (let i = 0; i < 16; i += 4) state.set32(memory + i, random.value());
+  if (instruction.operands.some((operand) => operand.kind === "mem")) for (let i = 0; i < 8; i += 4) state.set32(memory + i, random.value());
   special(random, instruction, state);
   if (instruction.operands.some((operand) => operand.kind === "mem" && operand.base === ESI) && random.chance(3) && mnemonic !== "LEA") {
     // Partly, or just not, past the end of the page.
     state.setReg(ESI, DATA_PAGE + PAGE - random.below(9));
   }
   return state;
+}
+
+/** Registers whose content may matter: those it names, and where it names fewer than two operands any. */
+function registersOf(instruction: Instruction): readonly number[] {
+  const { operands, mnemonic } = instruction;
+  if (operands.length < 2 || mnemonic.startsWith("CMPXCHG") || mnemonic === "LEA") return [EAX, ECX, EDX, EBX];
+  const named = new Set<number>();
+  for (const operand of operands) if (operand.kind === "reg") named.add(operand.size === 8 ? operand.index & 3 : operand.index);
+  return [...named].filter((r) => r < 4);
 }
 
 /** Inputs that keep an instruction within its memory, or make its interesting cases likely. */

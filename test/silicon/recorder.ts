@@ -7,7 +7,8 @@ import { CODE_BYTES, EIP_AT, type FormCases, NO_FAULT, REQUEST_BYTES, State, STA
 
 /** Builds record.c with the host's compiler and runs cases on the host's processor. */
 export interface Recorder {
-  record(code: Uint8Array, inputs: readonly State[]): State[];
+  /** The same forms with this processor's outputs. */
+  record(forms: readonly FormCases[]): FormCases[];
   close(): void;
 }
 
@@ -25,24 +26,38 @@ export function openRecorder(): Recorder | undefined {
     close();
     return undefined;
   }
-  return { record: (code, inputs) => run(program, code, inputs), close };
+  return { record: (forms) => recordForms(program, forms), close };
 }
 
-function run(program: string, code: Uint8Array, inputs: readonly State[]): State[] {
-  if (code.length > CODE_BYTES) throw new RangeError("code too long");
-  const request = new Uint8Array(REQUEST_BYTES * inputs.length);
-  const view = new DataView(request.buffer);
-  inputs.forEach((input, i) => {
+/** Cases that one run of the program takes: what fits in some 30 MB. */
+const BATCH = 20_000;
+
+interface Request { readonly code: Uint8Array; readonly input: State }
+
+function recordForms(program: string, forms: readonly FormCases[]): FormCases[] {
+  const requests = forms.flatMap((form) => form.inputs.map((input): Request => ({ code: form.code, input })));
+  const outputs: State[] = [];
+  for (let at = 0; at < requests.length; at += BATCH) outputs.push(...run(program, requests.slice(at, at + BATCH)));
+  let next = 0;
+  return forms.map((form) => ({ ...form, outputs: outputs.slice(next, next += form.inputs.length) }));
+}
+
+function run(program: string, requests: readonly Request[]): State[] {
+  const input = new Uint8Array(REQUEST_BYTES * requests.length);
+  const view = new DataView(input.buffer);
+  requests.forEach((request, i) => {
     const at = i * REQUEST_BYTES;
-    request.set(input.bytes, at);
-    view.setUint32(at + STATE_BYTES, code.length, true);
-    request.set(code, at + STATE_BYTES + 4);
+    if (request.code.length > CODE_BYTES) throw new RangeError("code too long");
+    input.set(request.input.bytes, at);
+    view.setUint32(at + STATE_BYTES, request.code.length, true);
+    input.set(request.code, at + STATE_BYTES + 4);
   });
-  const result = spawnSync(program, { input: request, maxBuffer: STATE_BYTES * inputs.length + 1 });
-  if (result.status !== 0 || result.stdout.length !== STATE_BYTES * inputs.length) {
-    throw new Error(`record stopped: ${result.signal ?? result.status}, ${result.stdout.length / STATE_BYTES} of ${inputs.length} cases`);
+  const expected = STATE_BYTES * requests.length;
+  const result = spawnSync(program, { input, maxBuffer: expected + 1 });
+  if (result.status !== 0 || result.stdout.length !== expected) {
+    throw new Error(`record stopped: ${result.signal ?? result.status}, ${result.stdout.length / STATE_BYTES} of ${requests.length} cases`);
   }
-  return inputs.map((_, i) => settle(new State(new Uint8Array(result.stdout.subarray(i * STATE_BYTES, (i + 1) * STATE_BYTES)))));
+  return requests.map((_, i) => settle(new State(new Uint8Array(result.stdout.subarray(i * STATE_BYTES, (i + 1) * STATE_BYTES)))));
 }
 
 /** The INT3 that ends a case is no fault of it: EIP goes back over it. */
@@ -52,9 +67,4 @@ function settle(state: State): State {
     state.set32(EIP_AT, state.get32(EIP_AT) - 1);
   }
   return state;
-}
-
-/** The same forms with outputs from this processor. */
-export function recordForms(recorder: Recorder, forms: readonly FormCases[]): FormCases[] {
-  return forms.map((form) => ({ ...form, outputs: recorder.record(form.code, form.inputs) }));
 }
