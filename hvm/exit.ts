@@ -34,9 +34,9 @@ export function recordExit(vcpu: Vcpu, cause: ExitCause): void {
 }
 
 /** Length of the instruction behind a software event that exits, or whose delivery does (27.2.4). */
-function softwareLength(cause: ExitCause): number {
-  const event = cause.event ?? cause.vectoring;
-  return event !== undefined && isSoftware(event.type) ? event.instructionLength : 0;
+function softwareLength({ event, vectoring }: ExitCause): number {
+  if (event !== undefined && isSoftware(event.type)) return event.instructionLength;
+  return vectoring !== undefined && isSoftware(vectoring.type) ? vectoring.instructionLength : 0;
 }
 
 function recordEvent(vmcs: Vmcs, event: VmxEvent | undefined, info: number, errorCode: number): void {

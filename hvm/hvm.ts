@@ -46,32 +46,30 @@ export function createHvm(machine: Machine, options: HvmOptions): Hvm {
   const shadow = options.mmu === "shadow" ? createShadowMemory(machine, map, frames) : undefined;
   const vcpu = new Vcpu(machine, frames, map, options.pic, shadow ?? new EptMemory());
   setUpVmcs(vcpu);
-  let started = false;
-
-  /** The first thing the guest does is to fetch an instruction: the VM is launched then. */
-  function launch(): void {
-    started = true;
-    startGuest(vcpu);
-    wake(vcpu);
-  }
 
   const strategy: Strategy = {
     name: "hvm",
     flatLimit: 0xffffffff,
     translate: (_cpu, la, access, user) => {
-      if (!started) launch();
+      if (!vcpu.started) launch(vcpu);
       if (vcpu.emulating) vcpu.virtualization.translateForEmulation(vcpu, la, access, user);
       else vcpu.nonRoot.translate(la, access, user);
     },
     exception: (_cpu, trap) => exception(vcpu, trap),
     softwareInterrupt: (cpu, vector, next) => softwareInterrupt(vcpu, cpu, vector, next),
-    interruptPending: (cpu) => started && interruptPending(vcpu, cpu),
+    interruptPending: (cpu) => vcpu.started && interruptPending(vcpu, cpu),
     acceptInterrupt: (cpu) => acceptInterrupt(vcpu, cpu),
     sensitive: bindIntercepts(vcpu),
     guestToMachine: shadow === undefined ? (gpa) => map.dmaAddress(gpa) : (gpa) => shadow.shadow.guestToMachine(gpa),
     modeBits: () => 0,
   };
-  return { strategy, vcpu, map, restart: () => { started = false; } };
+  return { strategy, vcpu, map, restart: () => { vcpu.started = false; } };
+}
+
+/** The first thing a guest does is to fetch an instruction: it is launched then, with the state a loader has left. */
+function launch(vcpu: Vcpu): void {
+  startGuest(vcpu);
+  wake(vcpu);
 }
 
 /** Goes to the monitor if there is something to go for. */

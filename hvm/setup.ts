@@ -76,4 +76,5 @@ export function startGuest(vcpu: Vcpu): void {
   vcpu.write(F.TSC_OFFSET, 0);
   vcpu.write(F.TSC_OFFSET + 1, 0);
   virtualization.start(vcpu);
+  vcpu.started = true;
 }

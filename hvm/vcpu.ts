@@ -84,6 +84,8 @@ export class Vcpu {
   emulating = false;
   /** Linear addresses whose translations emulation has put in the TLB. */
   readonly emulatedPages: number[] = [];
+  /** The guest state in the VMCS is a guest's. */
+  started = false;
   /** The guest has halted, and the processor is the monitor's until an interrupt comes. */
   blocked = false;
   /** The event to inject at the next entry. */

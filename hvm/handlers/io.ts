@@ -24,13 +24,17 @@ const CHUNK_BYTES = 4096;
 function stringIo(vcpu: Vcpu, access: IoAccess): Outcome {
   const { addressSize, segment } = decodeStringIoInfo(vcpu.read(F.VM_EXIT_INSTRUCTION_INFO));
   const { cpu } = vcpu;
-  let finished = false;
+  let finished = false, elements = 0;
   const outcome = emulate(vcpu, () => {
     for (let moved = 0; moved < CHUNK_BYTES && !finished; moved += access.size) {
       if (access.rep && cpu.reg(S.ECX, addressSize) === 0) finished = true;
-      else finished = moveElement(vcpu, access, addressSize, segment);
+      else {
+        finished = moveElement(vcpu, access, addressSize, segment);
+        elements++;
+      }
     }
   });
+  vcpu.ledger.event("hvm.string_element", elements);
   return outcome === "again" && finished ? "next" : outcome;
 }
 
