@@ -16,7 +16,8 @@ const PDPTE_RESERVED = 0x1e6;
 
 /** Whether the four PDPTEs at `root` may be loaded: a present one has no reserved bit set (SDM vol. 3, 4.4.1). */
 export function validPdptes(cpu: Cpu, root: number): boolean {
-  const table = root & 0xffffffe0;
+  const table = cpu.strategy.guestToMachine((root & 0xffffffe0) >>> 0);
+  if (table < 0) return false;
   for (let i = 0; i < 4; i++) {
     const low = cpu.memory.read32(table + i * 8);
     if ((low & PTE_P) !== 0 && ((low & PDPTE_RESERVED) !== 0 || cpu.memory.read32(table + i * 8 + 4) !== 0)) return false;

@@ -63,6 +63,8 @@ export class Mmu {
   private readonly walkEvent: number;
   private readonly codeWalkEvent: number;
   private readonly evictEvent: number;
+  /** Page-table entries read by walks: counted by whoever walks. */
+  readonly referenceEvent: number;
   /** Grows whenever an execute entry goes: what caches a code page outside the TLB compares it. */
   codeGeneration = 0;
   /** Grows whenever a data entry goes. */
@@ -85,6 +87,7 @@ export class Mmu {
     this.walkEvent = cpu.ledger.id("tlb.walk");
     this.codeWalkEvent = cpu.ledger.id("tlb.walk_instruction");
     this.evictEvent = cpu.ledger.id("tlb.evict");
+    this.referenceEvent = cpu.ledger.id("tlb.reference");
   }
 
   setPrivilege(user: boolean): void {

@@ -29,7 +29,7 @@ export function translateByPageTables(cpu: Cpu, memory: TableMemory, walk: Walk,
   const mode = pagingMode(cpu);
   const write = access === ACCESS_WRITE;
   walkPageTables(walk, memory, cpu.cr3, mode, la, write, user, true);
-  cpu.ledger.event("tlb.reference", walk.references);
+  cpu.ledger.count(cpu.mmu.referenceEvent, walk.references);
   if (walk.fault) cpu.pageFault(la, walk.error);
   cpu.mmu.insert(la, walk.pa, access, walk.user, walk.writable, walk.dirty, walk.global, !mode.wp, walk.pageBytes);
 }
