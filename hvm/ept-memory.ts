@@ -38,8 +38,9 @@ export class EptMemory implements MemoryVirtualization {
     return cr4 | C.CR4_FIXED1;
   }
 
+  /** The processor's own: loads do not exit. */
   guestCr3(vcpu: Vcpu): number {
-    return vcpu.read(F.GUEST_CR3);
+    return vcpu.cpu.cr3;
   }
 
   rootLoaded(vcpu: Vcpu, cr3: number): boolean {

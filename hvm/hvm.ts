@@ -12,6 +12,7 @@ import { EptMemory } from "./ept-memory.js";
 import { deliverEvent, exceptionExit, exceptionExits, raiseException } from "./events.js";
 import { externalInterrupt, softwareEvent, type ExitCause } from "./exit-record.js";
 import { REASON } from "./exit-reasons.js";
+import { guestPhysical } from "./inspect.js";
 import { INTERCEPTS, type Intercept } from "./intercepts.js";
 import { vmExit, wake, wakes } from "./monitor.js";
 import { setUpVmcs, startGuest } from "./setup.js";
@@ -32,6 +33,8 @@ export interface Hvm {
   readonly vcpu: Vcpu;
   /** Where guest-physical memory is; loaders write the guest's image through it. */
   readonly map: PhysicalMap;
+  /** Guest-physical address of a linear one as the guest sees it, -1 where nothing is mapped; changes and counts nothing. */
+  linear(la: number): number;
   /** To be called when the processor has been reset or loaded anew: the guest starts from its present state. */
   restart(): void;
 }
@@ -63,7 +66,7 @@ export function createHvm(machine: Machine, options: HvmOptions): Hvm {
     guestToMachine: shadow === undefined ? (gpa) => map.dmaAddress(gpa) : (gpa) => shadow.shadow.guestToMachine(gpa),
     modeBits: () => 0,
   };
-  return { strategy, vcpu, map, restart: () => { vcpu.started = false; } };
+  return { strategy, vcpu, map, linear: (la) => guestPhysical(vcpu, la), restart: () => { vcpu.started = false; } };
 }
 
 /** The first thing a guest does is to fetch an instruction: it is launched then, with the state a loader has left. */

@@ -90,6 +90,26 @@ programs("system calls and the guest's page faults are no exits under EPT; with 
   assert.is(ept.events("vmexit.cr_access"), 1);
 });
 
+for (const mmu of MMUS) {
+  programs(`looking through the guest's tables finds what it sees, and counts nothing (${mmu})`, () => {
+    let seen = 0;
+    run(miniKernel(), (m, pic) => {
+      const hvm = createHvm(m, { mmu, pic });
+      assert.is(hvm.linear(0x123456), 0x123456);
+      m.ledger.listen((name) => {
+        if (name !== "interrupt.software") return;
+        const before = JSON.stringify(m.ledger.events());
+        assert.is(hvm.linear(0x100000), 0x100000);
+        assert.is(hvm.linear(0x40000000), -1);
+        assert.is(JSON.stringify(m.ledger.events()), before);
+        seen++;
+      });
+      return { strategy: hvm.strategy, write: (gpa, from) => hvm.map.writeBytes(gpa, from), read: (gpa, into) => hvm.map.readBytes(gpa, into) };
+    });
+    assert.ok(seen > 50);
+  });
+}
+
 programs("every exit but the last is followed by an entry, and the counts repeat", () => {
   for (const mmu of MMUS) {
     const once = boot(mmu, "workload=syscall n=50"), again = boot(mmu, "workload=syscall n=50");
