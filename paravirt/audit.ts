@@ -5,7 +5,7 @@ import { guestL2Slots } from "./page-types.js";
 
 /**
  * Recounts every reference to the domain's frames from what holds them (ownership, pins, page tables in use, the running root, GDT,
- * LDT, grants) and compares with the frame table. Gives one line for each difference: none, if all is well.
+ * LDT, Dom0's mappings, grants) and compares with the frame table. Gives one line for each difference: none, if all is well.
  */
 export function auditFrames(d: Domain): string[] {
   const { frames } = d;
@@ -26,6 +26,7 @@ export function auditFrames(d: Domain): string[] {
   if (d.baseMfn !== 0) hold(d.baseMfn, true);
   for (const mfn of d.gdtFrames) hold(mfn, true);
   for (const mfn of d.ldtFrames.values()) hold(mfn, true);
+  for (const mfn of d.foreignMaps) hold(mfn, true);
   for (const use of d.grants.uses()) {
     count[use.frame] += use.readers + use.writers;
     types[use.frame] += use.writers;

@@ -14,7 +14,7 @@ import { FIRST_RESERVED_GDT_ENTRY, FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS } from
 
 /** Second word of a descriptor. */
 const SEGMENT_P = 0x8000, SEGMENT_S = 0x1000, SEGMENT_G = 0x80_0000, SEGMENT_CODE = 0x800, SEGMENT_EC = 0x400;
-const SEGMENT_DPL = 0x6000, DPL1 = 0x2000, SYSTEM_TYPE = 0xf00, CALL_GATE32 = 0xc00, GATE_RESERVED = 0xe0;
+const SEGMENT_ACCESSED = 0x100, SEGMENT_DPL = 0x6000, DPL1 = 0x2000, SYSTEM_TYPE = 0xf00, CALL_GATE32 = 0xc00, GATE_RESERVED = 0xe0;
 
 /** RPL 0 becomes 1: the guest's kernel runs there. */
 export const fixupSelector = (selector: number): number => (selector & 3) === 0 ? selector | 1 : selector;
@@ -29,6 +29,8 @@ export function checkDescriptor(d: Domain, low: number, high: number): { low: nu
   if ((high & SEGMENT_P) === 0) return { low, high };
   if ((high & SEGMENT_DPL) < DPL1) high = (high & ~SEGMENT_DPL) | DPL1;
   if ((high & SEGMENT_S) === 0) return checkCallGate(low, high);
+  // Set beforehand: the processor reads the tables through a mapping that cannot be written.
+  high |= SEGMENT_ACCESSED;
 
   const base = ((high & 0xff00_0000) | (high & 0xff) << 16 | low >>> 16) >>> 0;
   const end = d.layout.segmentEnd;

@@ -4,7 +4,9 @@ import { BlockBack } from "./block-back.js";
 import { ConsoleBackend } from "./console.js";
 import type { Domain } from "./domain.js";
 import { EventChannels } from "./event-channels.js";
+import { PGT_writable_page } from "./frame-table.js";
 import { GrantTable } from "./grant-tables.js";
+import { getPageAndType } from "./page-types.js";
 import { Store } from "./store.js";
 import { StoreRing } from "./store-ring.js";
 import { XenbusDevice } from "./xenbus.js";
@@ -72,8 +74,16 @@ export class Dom0 {
     disks.forEach((disk, i) => this.addDisk(disk, i));
   }
 
+  /** Maps a frame of the domain's for Dom0's own use: it stays of the writable type, so it never is a page table meanwhile. */
+  private mapForeign(mfn: number): void {
+    const { d } = this;
+    if (!getPageAndType(d, mfn, PGT_writable_page)) throw new Error(`frame ${mfn.toString(16)} cannot be mapped by Dom0`);
+    d.foreignMaps.push(mfn);
+  }
+
   private connectConsole(pages: GuestPages): void {
     const { d, events } = this;
+    this.mapForeign(pages.consoleMfn);
     const port = events.bindInterdomain(d.id, pages.consolePort);
     const console = new ConsoleBackend(d.memory, pages.consoleMfn, d.consoleOut, () => { events.send(port); });
     events.handle(port, () => {
@@ -85,6 +95,7 @@ export class Dom0 {
 
   private connectStore(pages: GuestPages): void {
     const { d, events, store } = this;
+    this.mapForeign(pages.storeMfn);
     const port = events.bindInterdomain(d.id, pages.storePort);
     const ring = new StoreRing(d.memory, pages.storeMfn, store, d.id, () => { events.send(port); }, (event) => d.count(event));
     events.handle(port, () => {

@@ -87,6 +87,8 @@ export class Domain {
   ldtEntries = 0;
   /** Frames of LDT pages mapped so far, by page. */
   readonly ldtFrames = new Map<number, number>();
+  /** Frames that Dom0 has mapped for good (console and store rings). */
+  readonly foreignMaps: number[] = [];
   vmAssist = 0;
   /** Frames of other domains mapped by grant, by handle. */
   readonly grantMappings = new Map<number, GrantMapping>();

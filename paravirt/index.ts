@@ -23,6 +23,8 @@ export interface ParavirtOptions {
   readonly disks?: readonly BlockBackend[];
   /** Takes the bytes of the console, by hypercall and by ring. */
   readonly consoleOut?: (byte: number) => void;
+  /** Wall-clock time at boot, seconds since 1970; by default the RTC's. */
+  readonly startTime?: number;
   /** Page tables for a kernel that runs with either kind. */
   readonly preferPae?: boolean;
 }
@@ -92,6 +94,6 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
     image, imageName: options.imageName ?? "the kernel", commandLine: options.commandLine ?? "", initrd: options.initrd,
   });
   dom0.introduce("guest", pages, options.disks ?? []);
-  domain.time.start();
+  domain.time.start(options.startTime);
   return { strategy, domain, dom0, consoleIn: (byte) => domain.console?.input(byte), audit: () => auditFrames(domain) };
 }

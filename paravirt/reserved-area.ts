@@ -2,7 +2,7 @@ import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Memory } from "../hypervisor/memory.js";
 import type { FrameTable } from "./frame-table.js";
 import type { AddressLayout } from "./layout.js";
-import { PAGE_HYPERVISOR, PAGE_HYPERVISOR_RO } from "./page-tables.js";
+import { PAGE_HYPERVISOR_RO } from "./page-tables.js";
 import { FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS, INVALID_M2P_ENTRY } from "./public/xen.js";
 
 /** Pages of a virtual processor's part of the per-domain area: its GDT, then its LDT. */
@@ -17,7 +17,8 @@ const TSS_SELECTOR = 0xe040, LDT_SELECTOR = 0xe048;
 /**
  * What the hypervisor keeps mapped at the top of every address space: the machine-to-physical table, which the guest reads, and
  * above the reach of the guest's segments the tables the processor itself reads: GDT, LDT, TSS, IDT. Xen's own code and data are in
- * TypeScript and need no mapping.
+ * TypeScript and need no mapping. Nothing of it can be written through the mapping, so that even code which is run as flat, its
+ * segments' limits unchecked, can only see its own tables there: the processor has no accessed bit left to set in them.
  */
 export class ReservedArea {
   private readonly memory: Memory;
@@ -44,9 +45,9 @@ export class ReservedArea {
     this.gdtFrame = frames.allocateXen();
     this.tssFrame = frames.allocateXen();
     this.idtFrame = frames.allocateXen();
-    this.map(this.perDomainTable, FIRST_RESERVED_GDT_PAGE, this.gdtFrame, PAGE_HYPERVISOR);
-    this.map(this.perDomainTable, TSS_PAGE, this.tssFrame, PAGE_HYPERVISOR);
-    this.map(this.perDomainTable, IDT_PAGE, this.idtFrame, PAGE_HYPERVISOR);
+    this.map(this.perDomainTable, FIRST_RESERVED_GDT_PAGE, this.gdtFrame, PAGE_HYPERVISOR_RO);
+    this.map(this.perDomainTable, TSS_PAGE, this.tssFrame, PAGE_HYPERVISOR_RO);
+    this.map(this.perDomainTable, IDT_PAGE, this.idtFrame, PAGE_HYPERVISOR_RO);
     this.fillGdt();
     memory.write(this.tssFrame * 4096 + TSS_IOMAP, 2, IOBMP_INVALID_OFFSET);
   }
@@ -138,12 +139,12 @@ export class ReservedArea {
 
   /** Maps page `index` (0-13) of the guest's GDT; 0 unmaps it. The caller flushes the TLB. */
   mapGdtPage(index: number, mfn: number): void {
-    this.map(this.perDomainTable, index, mfn, PAGE_HYPERVISOR);
+    this.map(this.perDomainTable, index, mfn, PAGE_HYPERVISOR_RO);
   }
 
   /** Maps page `index` (0-15) of the LDT; 0 unmaps it. */
   mapLdtPage(index: number, mfn: number): void {
-    this.map(this.perDomainTable, GDT_PAGES + index, mfn, PAGE_HYPERVISOR);
+    this.map(this.perDomainTable, GDT_PAGES + index, mfn, PAGE_HYPERVISOR_RO);
   }
 
   /** The stack that a gate to ring 1 switches to. */

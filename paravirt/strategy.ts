@@ -99,8 +99,7 @@ function createTranslate(d: Domain): Strategy["translate"] {
 function fixedUp(d: Domain, la: number, error: number): boolean {
   if ((error & PF_PRESENT) !== 0) return false;
   const address = la >>> 0;
-  const ldt = d.reserved.ldtBase;
-  if (address >= ldt && address < ldt + LDT_BYTES) return mapLdtPage(d, (address - ldt) >>> 12);
+  if (inLdtWindow(d, address)) return mapLdtPage(d, (address - d.reserved.ldtBase) >>> 12);
   if (address >= d.layout.hypervisorStart || !d.writablePageTables.ownsFault(la)) return false;
   d.writablePageTables.cleanup();
   return true;
@@ -121,9 +120,14 @@ function pageFault(d: Domain, cpu: Cpu, errorCode: number): void {
   const offset = address - d.reserved.gdtBase;
   // The processor met a hole in the guest's GDT: a bad selector. One in its LDT is a fault on the guest's own page of it.
   if (offset >= 0 && address < d.reserved.ldtBase) return guestTrap(d, GP, offset & 0xfff8);
-  const inLdt = address >= d.reserved.ldtBase && address < d.reserved.ldtBase + LDT_BYTES;
-  d.memory.write32(d.sharedInfoMfn * 4096 + VCPU_CR2, inLdt ? d.ldtBase + (address - d.reserved.ldtBase) : address);
+  // Beyond every segment: code that runs as flat has its limits checked here.
+  if (address >= d.layout.segmentEnd && !inLdtWindow(d, address)) return guestTrap(d, GP, 0);
+  d.memory.write32(d.sharedInfoMfn * 4096 + VCPU_CR2, inLdtWindow(d, address) ? d.ldtBase + (address - d.reserved.ldtBase) : address);
   guestTrap(d, PF, errorCode);
+}
+
+function inLdtWindow(d: Domain, address: number): boolean {
+  return address >= d.reserved.ldtBase && address < d.reserved.ldtBase + LDT_BYTES;
 }
 
 /** INT n through an absent gate names its vector in the error code; a privileged instruction has error code 0. */

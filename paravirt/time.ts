@@ -1,4 +1,5 @@
 import { timeStampCounter } from "../hypervisor/model-specific-registers.js";
+import { DEFAULT_START_TIME } from "../hypervisor/devices/rtc146818.js";
 import type { Domain } from "./domain.js";
 import { SHARED_WC_NSEC, SHARED_WC_SEC, SHARED_WC_VERSION, TIME_SYSTEM_TIME, TIME_TSC_SHIFT, TIME_TSC_TIMESTAMP, TIME_TSC_TO_SYSTEM_MUL,
   TIME_VERSION, VCPU_TIME, VIRQ_TIMER } from "./public/xen.js";
@@ -10,7 +11,6 @@ import { SHARED_WC_NSEC, SHARED_WC_SEC, SHARED_WC_VERSION, TIME_SYSTEM_TIME, TIM
 const BILLION = 1_000_000_000;
 /** Xen ticks every running virtual processor this often until told otherwise (public/vcpu.h). */
 const DEFAULT_PERIOD_NS = 10_000_000;
-const WC_SEC_OF_BOOT = 1_041_379_200; // 2003-01-01T00:00:00Z
 
 export class DomainTime {
   private readonly d: Domain;
@@ -45,8 +45,8 @@ export class DomainTime {
     return Math.ceil(ns / BILLION * this.d.cpu.clock.hz);
   }
 
-  /** Fills in what never changes, and starts the tick. */
-  start(epochSeconds = WC_SEC_OF_BOOT): void {
+  /** Fills in what never changes, and starts the tick; wall-clock time at boot is as the RTC's, seconds since 1970. */
+  start(epochSeconds: number = DEFAULT_START_TIME): void {
     const { memory, sharedInfoMfn } = this.d;
     const base = sharedInfoMfn * 4096;
     memory.write32(base + SHARED_WC_VERSION, 2);

@@ -10,11 +10,11 @@ import { BASE, CODE, hypercall, PAGE, powerOff, rig, SCRATCH, words } from "./ri
 /** GDT and LDT: what a descriptor of the guest's may say, and pages that hold them. */
 const name = suite("paravirt descriptors");
 
-name("privilege 0 becomes 1, and a limit stops where Xen begins", () => {
+name("privilege 0 becomes 1, accessed is set, and a limit stops where Xen begins", () => {
   const { d } = rig();
-  assert.equal(checkDescriptor(d, 0x0000ffff, 0x00cf9a00), { low: 0x67ff, high: 0x00cfba00 }, "flat code");
-  assert.equal(checkDescriptor(d, 0x0000ffff, 0x00cff200), { low: 0x67ff, high: 0x00cff200 }, "flat user data");
-  assert.equal(checkDescriptor(d, 0x0000ffff, 0x0040f200), { low: 0xffff, high: 0x0040f200 }, "64 KB stays");
+  assert.equal(checkDescriptor(d, 0x0000ffff, 0x00cf9a00), { low: 0x67ff, high: 0x00cfbb00 }, "flat code");
+  assert.equal(checkDescriptor(d, 0x0000ffff, 0x00cff200), { low: 0x67ff, high: 0x00cff300 }, "flat user data");
+  assert.equal(checkDescriptor(d, 0x0000ffff, 0x0040f200), { low: 0xffff, high: 0x0040f300 }, "64 KB stays");
   assert.equal(checkDescriptor(d, 0x12345678, 0x00cf1a00), { low: 0x12345678, high: 0x00cf1a00 }, "not present: anything");
 });
 
@@ -42,7 +42,7 @@ name("set_gdt takes checked pages, which then cannot be written", () => {
   assert.is(r.call("update_va_mapping", va, mfn << 12 | 0x61, 0, 2), 0);
   assert.is(r.call("set_gdt", SCRATCH, 512), 0);
   assert.is(r.d.frames.type[mfn], PGT_gdt_page);
-  assert.is(r.read(va + 12), 0x00cfba00, "fixed up in place");
+  assert.is(r.read(va + 12), 0x00cfbb00, "fixed up in place");
   assert.is(r.call("update_va_mapping", va, mfn << 12 | 0x63, 0, 2), -EINVAL);
   assert.equal(r.pv.audit(), []);
   assert.is(r.call("set_gdt", SCRATCH, 0), 0);
@@ -73,7 +73,7 @@ name("update_descriptor writes checked descriptors to tables and plain memory, n
   const r = rig();
   const mfn = r.mfn(r.unused);
   assert.is(r.call("update_descriptor", mfn * PAGE + 8, 0, 0xffff, 0x00cffa00), 0);
-  assert.is(r.d.memory.read32(mfn * PAGE + 12), 0x00cffa00);
+  assert.is(r.d.memory.read32(mfn * PAGE + 12), 0x00cffb00);
   assert.is(r.call("update_descriptor", mfn * PAGE + 4, 0, 0xffff, 0x00cffa00), -EINVAL, "alignment");
   assert.is(r.call("update_descriptor", mfn * PAGE, 0, 0xffff, 0x8900), -EINVAL);
   assert.is(r.call("update_descriptor", r.d.baseMfn * PAGE, 0, 0, 0), -EINVAL, "a page table");

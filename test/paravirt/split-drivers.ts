@@ -8,7 +8,7 @@ import { Store, StoreError } from "../../paravirt/store.js";
 import * as W from "../../paravirt/store-ring.js";
 import { DOMID_SELF, START_CONSOLE_EVTCHN, START_CONSOLE_MFN, START_STORE_EVTCHN, START_STORE_MFN } from "../../paravirt/public/xen.js";
 import * as S from "../../hypervisor/cpu-state.js";
-import { PAGE, rig, type Rig, SCRATCH } from "./rig.js";
+import { BASE, PAGE, rig, type Rig, SCRATCH } from "./rig.js";
 
 /** Dom0's side of shared memory: console ring, XenStore and its wire, block ring. */
 const name = suite("paravirt split drivers");
@@ -47,6 +47,15 @@ name("a console index that is nonsense costs a ring's worth, no more", () => {
   r.d.memory.write32(page + 3084, 0xffffffff);
   send(r, startInfo(r, START_CONSOLE_EVTCHN));
   assert.is(r.output().length, 2048);
+});
+
+name("a ring that Dom0 has mapped cannot become a page table", () => {
+  const r = rig();
+  const mfn = startInfo(r, START_CONSOLE_MFN), at = r.read(r.d.layout.hypervisorStart + mfn * 4);
+  assert.is(r.call("update_va_mapping", BASE + at * PAGE, 0, 0, 2), 0);
+  r.write(SCRATCH, 0, mfn, 0);
+  assert.is(r.call("mmuext_op", SCRATCH, 1, 0, DOMID_SELF), -22);
+  assert.equal(r.pv.audit(), []);
 });
 
 name("console_io prints, in chunks where it is long, and refuses what it cannot read", () => {

@@ -69,9 +69,18 @@ name("starts in ring 1 with start_info in ESI, events masked and segments that e
   }
 });
 
-name("an address in Xen's part of the address space is beyond every segment", () => {
-  const { engine } = rig({ code: [0xa1, ...words(0xfe800000)] });
-  assert.throws(() => engine.run(10), (e: unknown) => e instanceof GuestCrash);
+name("addresses in Xen's part of the address space are beyond every segment, and nothing there can be written", () => {
+  // mov %eax,(address) by ModRM, by moffs, and a push; at the GDT, the TSS, the IDT, the LDT's window, and where nothing is.
+  for (const at of [0xfe80e019, 0xfe820004, 0xfe821400, 0xfe810000, 0xfff00000, 0xf6800000]) {
+    for (const code of [[0x89, 0x05, ...words(at)], [0xa3, ...words(at)], [0xbc, ...words(at + 4), 0x50]]) {
+      const { engine, d, pv } = rig({ code });
+      const before = d.heap.u8.slice(0x2000000 + d.reserved.gdtFrame * PAGE, 0x2000000 + d.reserved.gdtFrame * PAGE + 3 * PAGE);
+      assert.throws(() => engine.run(10), (e: unknown) => e instanceof GuestCrash);
+      const after = d.heap.u8.slice(0x2000000 + d.reserved.gdtFrame * PAGE, 0x2000000 + d.reserved.gdtFrame * PAGE + 3 * PAGE);
+      assert.equal(after, before);
+      assert.equal(pv.audit(), []);
+    }
+  }
 });
 
 name("an exception goes to the handler in the trap table, with the event mask in the saved CS", () => {
