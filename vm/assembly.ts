@@ -5,6 +5,8 @@ import { DESKTOP_DISK_2003, diskTiming } from "../hypervisor/devices/disk-timing
 import { createPlatform, type Platform } from "../hypervisor/devices/platform.js";
 import { UsageError } from "../hypervisor/errors.js";
 import { identifyImage } from "../hypervisor/loader/identify.js";
+import { installTables } from "../hypervisor/firmware/tables.js";
+import { BOOT_CS, BOOT_DS, loadLinux } from "../hypervisor/loader/bzimage.js";
 import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
@@ -80,20 +82,31 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
 
 /** An interrupt controller for a strategy that is made before the platform. */
 export function lateController(platform: () => Platform): InterruptController {
-  return { get intr() { return platform().pic.intr; }, acknowledge: () => platform().pic.acknowledge() };
+  return { get intr() { return platform().interrupts.intr; }, acknowledge: () => platform().interrupts.acknowledge() };
 }
 
 /** Loads an image that boots on a PC and puts the processor, as the guest is to find it, at its entry. */
 export function bootPc(parts: Parts, memory: GuestMemory, cpu: Cpu): void {
   const { image, imageName, initrd, options } = parts;
   const { kinds } = identifyImage(image, imageName);
-  if (!kinds.includes("multiboot")) throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode ${options.mode ?? "native"} boots Multiboot kernels`);
-  const entry = loadMultiboot(image, memory, {
-    name: imageName, commandLine: commandLine(imageName, options.append), modules: initrd ? [{ bytes: initrd }] : [],
-  });
-  enterProtectedFlat(cpu, entry.entry);
-  cpu.i32[S.EAX] = entry.eax;
-  cpu.i32[S.EBX] = entry.ebx;
+  installTables(memory);
+  if (kinds.includes("multiboot")) {
+    const entry = loadMultiboot(image, memory, {
+      name: imageName, commandLine: commandLine(imageName, options.append), modules: initrd ? [{ bytes: initrd }] : [],
+    });
+    enterProtectedFlat(cpu, entry.entry);
+    cpu.i32[S.EAX] = entry.eax;
+    cpu.i32[S.EBX] = entry.ebx;
+  } else if (kinds.includes("bzimage")) {
+    const entry = loadLinux(image, memory, { name: imageName, commandLine: options.append, initrd });
+    enterProtectedFlat(cpu, entry.entry, BOOT_CS, BOOT_DS);
+    cpu.i32[S.ESI] = entry.esi;
+    cpu.i32[S.ESP] = entry.esp;
+    cpu.i32[S.GDTR_BASE] = entry.gdtBase;
+    cpu.i32[S.GDTR_LIMIT] = entry.gdtLimit;
+  } else {
+    throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode ${options.mode ?? "native"} boots Multiboot kernels and Linux bzImages`);
+  }
 }
 
 /** As boot loaders pass it: the image's name, then what the user appended. */

@@ -13,7 +13,7 @@ export const buildNative: Builder = (parts) => {
   const memory = identityMemory(machine);
   const platform = assemblePlatform(parts, memory);
   return {
-    strategy: createNative(platform.pic),
+    strategy: createNative(platform.interrupts),
     memory,
     linear: (cpu, la) => linearToPhysical(cpu, machine.memory, la),
     send: (bytes) => platform.uart.receive(bytes),
