@@ -77,7 +77,7 @@ function planLayout(d: Domain, o: BuildOptions): BootLayout {
 /** Loads the kernel and leaves the processor at its first instruction. Throws UsageError for an image that cannot run here. */
 export function buildDomain(d: Domain, dom0: Dom0, mfns: readonly number[], o: BuildOptions): { storeMfn: number; storePort: number; consoleMfn: number; consolePort: number } {
   const { image, imageName } = o;
-  if ((image.requiredFeatures & ~(featuresOf(d) | 1 << 1)) !== 0) throw new UsageError(`${imageName} requires Xen features that this hypervisor does not have`);
+  if ((image.requiredFeatures & ~featuresOf(d)) !== 0) throw new UsageError(`${imageName} requires Xen features that this hypervisor does not have`);
   const layout = planLayout(d, o);
   const top = image.virtBase + layout.end * PAGE;
   if (top > d.layout.hypervisorStart) throw new UsageError(`${imageName} and what goes with it reach into Xen's part of the address space`);
