@@ -58,6 +58,7 @@ export function createNative(pic: InterruptController): Strategy {
     softwareInterrupt: deliverSoftware,
     interruptPending: (cpu) => pic.intr && acceptsInterrupts(cpu),
     acceptInterrupt: (cpu) => deliverExternal(cpu, pic.acknowledge()),
+    canWake: (cpu) => cpu.interruptFlag,
     sensitive: {},
     guestToMachine: (gpa) => gpa,
     modeBits: () => 0,

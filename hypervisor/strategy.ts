@@ -56,6 +56,8 @@ export interface Strategy {
   guestToMachine(gpa: number): number;
   /** Extra MODE_* bits for the current state (MODE_TRANSLATED under dbt). */
   modeBits(cpu: Cpu): number;
+  /** Whether any interrupt could wake the halted processor as it is. Absent: some could. */
+  canWake?(cpu: Cpu): boolean;
   /** CR3 was loaded with `value` by the processor's own MOV CR3 or a task switch (after the TLB flush). */
   pageTableRootLoaded?(cpu: Cpu, value: number): void;
   /** INVLPG executed natively for `la`. */

@@ -21,7 +21,7 @@ const SLICE_LIMIT = 100_000;
 /** Times a block is interpreted before its region is compiled. */
 const HOT = 300;
 
-/** Exceptions in a row without a completed instruction after which each counts as one against the limit of `run`. */
+/** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
 
 /** Why `run` came back. */
@@ -148,7 +148,7 @@ export class Engine {
       }
       if (cpu.halted) {
         const deadline = clock.nextDeadline();
-        if (deadline === Infinity) return { reason: "idle" };
+        if (deadline === Infinity || cpu.strategy.canWake?.(cpu) === false) return { reason: "idle" };
         ledger.idle(Math.max(0, deadline - clock.now()));
         cpu.recheck = true;
         continue;
@@ -184,7 +184,10 @@ export class Engine {
       const done = this.settle();
       if (!(error instanceof Trap)) throw error;
       if (done !== 0) this.stalled = 0;
-      else if (++this.stalled > STALL_LIMIT) this.remaining--;
+      else if (++this.stalled > STALL_LIMIT) {
+        this.machine.ledger.settledInstructions++;
+        this.remaining--;
+      }
       this.deliver(error);
       return;
     }

@@ -67,6 +67,13 @@ name("HLT with nothing to wait for", () => {
   });
 });
 
+name("HLT with interrupts off is for good, whatever timers run", () => {
+  runEverywhere(CODE, [CLI, HLT], { scenario: { timer: [100] } }, (rig) => {
+    assert.equal(rig.engine.run(5), { reason: "idle" });
+    assert.ok(rig.cycles < 1000);
+  });
+});
+
 /** Instructions executed when each interrupt came, and where. */
 function interrupts(rig: Rig, kind = INTERRUPT): { at: number; eip: number }[] {
   const out: { at: number; eip: number }[] = [];
@@ -255,7 +262,8 @@ name("a guest that only faults comes to its limit", () => {
   for (const rig of tierRigs()) {
     rig.start(Rig.image(assemble(CODE, UD2).code, CODE, 1), CODE, { ...CALM, faults: 1e9, recovery: [CODE] });
     assert.equal(rig.engine.run(1000), { reason: "limit" });
-    assert.is(rig.instructions, 0);
+    assert.is(rig.instructions, 1000, "exceptions in a row count as instructions");
+    assert.is(rig.cpu.i32[EBX], 0);
   }
 });
 

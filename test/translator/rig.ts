@@ -99,6 +99,7 @@ export class Rig {
       },
       interruptPending: () => this.pending && cpu.interruptFlag && !cpu.interruptShadow,
       acceptInterrupt: () => this.interrupt(),
+      canWake: () => cpu.interruptFlag,
       sensitive: {},
       guestToMachine: (gpa) => gpa,
       modeBits: () => 0,
@@ -138,6 +139,7 @@ export class Rig {
   }
 
   note(kind: number, a: number, b: number): void {
+    if (this.log.length > 2_000_000) throw new Error("the log runs away");
     this.log.push(kind, a | 0, b | 0);
   }
 
@@ -311,8 +313,7 @@ export class Rig {
   /** Runs `total` instructions, as many at a time as `piece` says. */
   run(total: number, piece: (left: number) => number = (left) => left): RunOutcome {
     let outcome: RunOutcome = { reason: "limit" };
-    // A stalled guest is charged for exceptions: every round makes progress against its limit.
-    for (let left = total, rounds = 0; left > 0 && rounds < total + 100_000; rounds++, left = total - this.instructions) {
+    for (let left = total; left > 0; left = total - this.instructions) {
       outcome = this.engine.run(Math.max(1, Math.min(left, piece(left))));
       if (outcome.reason !== "limit") break;
     }
