@@ -1,5 +1,5 @@
 import {
-  BIAS, C1, DE, EXP_MASK, EXTRA, HI, IE, LO, PE, R, RC_SHIFT, SE, setResult, setZero, SIGN, TOP_BIT,
+  BIAS, C1, DE, EXP_MASK, EXTRA, HI, IE, LO, PE, R, RC_MASK, RC_SHIFT, SE, setResult, setZero, SIGN, TOP_BIT,
 } from "./bits.js";
 import { isNaN80, isUnsupported, normalizeDenormal } from "./nan.js";
 import { roundAt, roundTo, shiftRight } from "./round.js";
@@ -104,7 +104,15 @@ export function toSingle(lo: number, hi: number, se: number, cw: number): number
     normalizeDenormal(lo, hi);
     lo = R[LO]!; hi = R[HI]!; exp = R[SE]!;
   }
-  flags = roundTo(sign, exp - SINGLE_BIAS, hi, lo, 0, 24, cw, 0xff, 0);
+  const e = exp - SINGLE_BIAS;
+  if (e > 0 && e < 0xfe && (cw & RC_MASK) === 0) {
+    const rest = hi & 0xff;
+    const up = rest > 0x80 || (rest === 0x80 && (lo !== 0 || (hi & 0x100) !== 0));
+    const word = sign << 16 | e << 23 | hi >>> 8 & 0x7fffff;
+    R[LO] = up ? word + 1 : word;
+    return (rest | lo) === 0 ? 0 : up ? PE | C1 : PE;
+  }
+  flags = roundTo(sign, e, hi, lo, 0, 24, cw, 0xff, 0);
   R[LO] = (sign << 16) | (R[SE]! & EXP_MASK) << 23 | (R[HI]! >>> 8) & 0x7fffff;
   return flags;
 }
@@ -133,7 +141,17 @@ export function toDouble(lo: number, hi: number, se: number, cw: number): number
     normalizeDenormal(lo, hi);
     lo = R[LO]!; hi = R[HI]!; exp = R[SE]!;
   }
-  flags = roundTo(sign, exp - DOUBLE_BIAS, hi, lo, 0, 53, cw, 0x7ff, 0);
+  const e = exp - DOUBLE_BIAS;
+  if (e > 0 && e < 0x7fe && (cw & RC_MASK) === 0) {
+    // The usual case: a carry out of the fraction is one more in the exponent, as it should be.
+    const rest = lo & 0x7ff;
+    const up = rest > 0x400 || (rest === 0x400 && (lo & 0x800) !== 0);
+    const low = lo >>> 11 | hi << 21, high = sign << 16 | e << 20 | hi >>> 11 & 0xfffff;
+    R[LO] = up ? low + 1 : low;
+    R[HI] = up && low === -1 ? high + 1 : high;
+    return rest === 0 ? 0 : up ? PE | C1 : PE;
+  }
+  flags = roundTo(sign, e, hi, lo, 0, 53, cw, 0x7ff, 0);
   lo = R[LO]!;
   hi = R[HI]!;
   R[LO] = (lo >>> 11) | (hi << 21);

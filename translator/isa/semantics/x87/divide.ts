@@ -1,4 +1,5 @@
 import { BIAS, DE, EXP_MASK, HI, invalid, less64, LO, R, SE, setInfinity, setZero, SIGN, TOP_BIT, ZE } from "./bits.js";
+import { multiplyHigh } from "./multiply.js";
 import { eitherNaN, isInfinity, isZero, normalizeDenormal, propagate } from "./nan.js";
 import { roundExtended } from "./round.js";
 
@@ -48,63 +49,59 @@ function divideSpecial(aLo: number, aHi: number, aSe: number, bLo: number, bHi: 
   return flags | divideFinite(sign, aExp - bExp, aHi, aLo, bHi, bLo, cw);
 }
 
-/** Remainder of the last `quotientDigit`. */
-let remainderHi = 0, remainderLo = 0;
+/** Remainder of the last `quotientWord`: high and low word. */
+const REMAINDER = new Int32Array(2);
 
 /**
- * The next 16 bits of (rHi:rLo) / (bHi:bLo), where the remainder is below the normalized divisor; leaves the new
- * remainder. The estimate from doubles is off by one at most, and the sign of what is left tells in which direction.
+ * The next 32 bits of (rHi:rLo) / (bHi:bLo), where the remainder is below the normalized divisor; leaves the new
+ * remainder. The estimate from doubles is off by one at most, and what is left tells in which direction.
  */
-function quotientDigit(rHi: number, rLo: number, bHi: number, bLo: number, inverse: number): number {
-  const q = Math.floor(((rHi >>> 0) * 4294967296 + (rLo >>> 0)) * inverse);
-  const lowProduct = q * (bLo >>> 0);
-  const lowCarry = Math.floor(lowProduct / 4294967296);
-  const highProduct = q * (bHi >>> 0) + lowCarry;
-  const low = (rLo << 16 >>> 0) - (lowProduct - lowCarry * 4294967296);
-  const high = ((rHi >>> 0) * 65536 + (rLo >>> 16)) - highProduct - (low < 0 ? 1 : 0);
-  if (high < 0) {
-    const restored = (low >>> 0) + (bLo >>> 0);
-    remainderLo = restored | 0;
-    remainderHi = ((high | 0) + bHi + (restored >= 4294967296 ? 1 : 0)) | 0;
-    return q - 1;
+function quotientWord(rHi: number, rLo: number, bHi: number, bLo: number, inverse: number): number {
+  let q = Math.min(((rHi >>> 0) * 4294967296 + (rLo >>> 0)) * inverse, 4294967295) | 0;
+  const middle = Math.imul(q, bHi), p1 = (multiplyHigh(q, bLo) + middle) | 0;
+  const p2 = multiplyHigh(q, bHi) + (p1 >>> 0 < middle >>> 0 ? 1 : 0);
+  let low = -Math.imul(q, bLo) | 0;
+  const difference = (rLo >>> 0) - (p1 >>> 0) - (low !== 0 ? 1 : 0);
+  let high = difference | 0;
+  const top = (rHi - p2 - (difference < 0 ? 1 : 0)) | 0;
+  if (top < 0) {
+    q--;
+    low = (low + bLo) | 0;
+    high = (high + bHi + (low >>> 0 < bLo >>> 0 ? 1 : 0)) | 0;
+  } else if (top > 0 || !less64(high, low, bHi, bLo)) {
+    q++;
+    high = (high - bHi - (low >>> 0 < bLo >>> 0 ? 1 : 0)) | 0;
+    low = (low - bLo) | 0;
   }
-  if (high > (bHi >>> 0) || (high === (bHi >>> 0) && low >>> 0 >= bLo >>> 0)) {
-    const reduced = (low >>> 0) - (bLo >>> 0);
-    remainderLo = reduced | 0;
-    remainderHi = (high - (bHi >>> 0) - (reduced < 0 ? 1 : 0)) | 0;
-    return q + 1;
-  }
-  remainderLo = low | 0;
-  remainderHi = high | 0;
-  return q;
+  REMAINDER[0] = high;
+  REMAINDER[1] = low;
+  return q | 0;
 }
 
 /** Divides normalized significands; `exp` is the difference of the exponents. */
 export function divideFinite(sign: number, exp: number, aHi: number, aLo: number, bHi: number, bLo: number, cw: number): number {
-  const inverse = 65536 / ((bHi >>> 0) * 4294967296 + (bLo >>> 0));
   const below = less64(aHi, aLo, bHi, bLo);
   if (!below) {
     const low = (aLo >>> 0) - (bLo >>> 0);
     aLo = low | 0;
     aHi = (aHi - bHi - (low < 0 ? 1 : 0)) | 0;
   }
-  const q3 = quotientDigit(aHi, aLo, bHi, bLo, inverse);
-  const q2 = quotientDigit(remainderHi, remainderLo, bHi, bLo, inverse);
-  const q1 = quotientDigit(remainderHi, remainderLo, bHi, bLo, inverse);
-  const q0 = quotientDigit(remainderHi, remainderLo, bHi, bLo, inverse);
-  const hi = (q3 << 16) | q2, lo = (q1 << 16) | q0;
-  const rest = (remainderHi | remainderLo) !== 0 ? 1 : 0;
+  const inverse = 4294967296 / ((bHi >>> 0) * 4294967296 + (bLo >>> 0));
+  const hi = quotientWord(aHi, aLo, bHi, bLo, inverse);
+  const lo = quotientWord(REMAINDER[0]!, REMAINDER[1]!, bHi, bLo, inverse);
+  const restHi = REMAINDER[0]!, restLo = REMAINDER[1]!;
   if (!below) {
+    const rest = (restHi | restLo) !== 0 ? 1 : 0;
     return roundExtended(sign, exp + BIAS, (hi >>> 1) | TOP_BIT, (lo >>> 1) | (hi << 31), (lo << 31) | rest, cw);
   }
-  return roundExtended(sign, exp + BIAS - 1, hi, lo, halfOf(bHi, bLo), cw);
+  return roundExtended(sign, exp + BIAS - 1, hi, lo, belowQuotient(restHi, restLo, bHi, bLo), cw);
 }
 
 /** The word of bits below the quotient: how the remainder compares to half the divisor. */
-function halfOf(bHi: number, bLo: number): number {
-  if ((remainderHi | remainderLo) === 0) return 0;
-  if (remainderHi < 0) return 0xc0000000 | 0;
-  const hi = (remainderHi << 1) | (remainderLo >>> 31), lo = remainderLo << 1;
+function belowQuotient(restHi: number, restLo: number, bHi: number, bLo: number): number {
+  if ((restHi | restLo) === 0) return 0;
+  if (restHi < 0) return 0xc0000000 | 0;
+  const hi = (restHi << 1) | (restLo >>> 31), lo = restLo << 1;
   if (hi === bHi && lo === bLo) return TOP_BIT;
   return less64(hi, lo, bHi, bLo) ? 0x40000000 : 0xc0000000 | 0;
 }
