@@ -37,6 +37,8 @@ export interface Block {
   code: RegionCode | null;
   /** Generated code has been given up for this entry. */
   cold: boolean;
+  /** Generated code that includes it leaves here in the middle of its work. */
+  head: boolean;
   /** Where its indirect transfer has been seen to go, at most TARGET_LIMIT of them. */
   readonly targets: number[];
   /** Blocks whose generated code includes this one. */

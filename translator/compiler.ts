@@ -38,11 +38,12 @@ export class Compiler {
       return;
     }
     const blocks = this.discover(entry);
-    const { source, needed, sites, ops } = generateRegion(blocks, entry.mode);
-    const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}() {\n${source}}`);
-    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as () => void, needed, blocks };
+    const { source, needed, sites, ops, heads } = generateRegion(blocks, entry.mode);
+    const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}(soft) {\n${source}}`);
+    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as RegionCode["run"], needed, blocks, entered: 0 };
     entry.code = code;
     for (const block of blocks) block.regions.add(entry);
+    for (const head of heads) head.head = true;
   }
 
   /** Blocks reached from `entry` that have been executed and whose pages the instruction TLB holds, nearest first. */

@@ -15,9 +15,6 @@ import { loopHeaders, makeReducible, type Reducible, structure } from "./structu
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
 export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
 
-/** Instructions after which a region is left now and then, so that newly optimised code is entered (jit-study.md, 3). */
-const SOFT_EXIT = 20_000;
-
 const EXIT = "X", DISPATCH = "$b";
 const n = (): Expression => A.identifier(BUDGET_LOCAL);
 const i32 = (word: number): Expression => A.element("i32", A.literal(word));
@@ -26,8 +23,13 @@ const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.b
 
 /** Generated code of a region, attached to the block it is entered by. */
 export interface RegionCode {
-  /** Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. */
-  readonly run: () => void;
+  /**
+   * Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. `soft` is how many instructions it
+   * runs at the most before it leaves at a loop's head, for newly optimised code is entered only from outside.
+   */
+  readonly run: (soft: number) => void;
+  /** Times it has been entered. */
+  entered: number;
   /** Instructions that must be left in the budget to enter. */
   readonly needed: number;
   readonly blocks: readonly Block[];
@@ -39,6 +41,8 @@ export interface RegionSource {
   readonly needed: number;
   readonly sites: readonly Site[];
   readonly ops: readonly Op[];
+  /** Blocks where it may leave in the middle of its work: it must be possible to enter there. */
+  readonly heads: readonly Block[];
 }
 
 /** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
@@ -96,7 +100,11 @@ class RegionBuilder {
   build(): RegionSource {
     const needed = this.longestPath();
     const body = structure(this.graph, (node, jump) => this.node(node, jump));
-    return { source: this.assemble(body, needed), needed, sites: this.context.sites, ops: this.ops };
+    return { source: this.assemble(body, needed), needed, sites: this.context.sites, ops: this.ops, heads: this.heads() };
+  }
+
+  private heads(): Block[] {
+    return [...this.headers, ...this.graph.targets].flatMap((node) => this.blocks[node] ?? []);
   }
 
   /** Most instructions between two tests of the budget. */
@@ -275,7 +283,8 @@ class RegionBuilder {
     const filled = fillMarkers(body, spill, reload);
     const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
     const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET, DISPATCH];
-    const soft = A.conditional(A.binary(n(), ">", A.literal(SOFT_EXIT + needed)), add(n(), -SOFT_EXIT), A.literal(needed));
+    const left = A.binary(n(), "-", A.identifier("soft"));
+    const soft = A.conditional(A.binary(left, ">", A.literal(needed)), left, A.literal(needed));
     const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));
     const program = A.program([
       A.variables(locals, (name) => words.has(name) ? i32(words.get(name)!) : A.literal(name === LIVE ? 1 : 0)),
