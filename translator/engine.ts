@@ -196,7 +196,7 @@ export class Engine {
       const done = this.settle();
       if (!(error instanceof Trap)) throw error;
       if (done !== 0) this.stalled = 0;
-      else if (++this.stalled > STALL_LIMIT) {
+      if (++this.stalled > STALL_LIMIT) {
         this.machine.ledger.settledInstructions++;
         this.remaining--;
       }

@@ -76,7 +76,7 @@ export class Binder {
 
   private bindPlain(instruction: Instruction, eip: number, mode: number): BoundInstruction {
     const { row } = instruction;
-    if (row.protectedMode && (mode & (S.MODE_REAL | S.MODE_V86)) !== 0) return this.undefinedOpcode();
+    if (row.protectedMode && (mode & (S.MODE_REAL | S.MODE_V86)) !== 0) return this.undefinedOpcode(eip);
     const semantics = semanticsOf(instruction);
     const hook = row.sensitive === null ? undefined : this.cpu.strategy.sensitive[row.sensitive];
     const next = wrap(eip + instruction.length, mode);
@@ -87,9 +87,13 @@ export class Binder {
     return this.bindComplex(instruction, semantics, eip, next);
   }
 
-  undefinedOpcode(): BoundInstruction {
+  private undefinedOpcode(eip: number): BoundInstruction {
     const { cpu } = this;
-    return { op: () => cpu.raise(UD), ends: true, transfers: true };
+    const op = (): void => {
+      cpu.eip = eip;
+      cpu.raise(UD);
+    };
+    return { op, ends: true, transfers: true };
   }
 
   // ---- complex instructions ----------------------------------------------------------------------------------------

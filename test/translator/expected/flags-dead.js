@@ -1,0 +1,63 @@
+let r0 = i32[0], r1 = i32[1], r2 = i32[2], r3 = i32[3], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $a = 0, $s = 0, $t = 0, $b = 0;
+$q = $n > 20005 ? $n + -20000 | 0 : 5;
+try {
+ X: {
+  $n = $n + -5 | 0;
+  // 10000 add eax, 0x1
+  {
+   const r = r0 + 1 | 0;
+   r0 = r;
+  }
+  // 10006 add ebx, 0x2
+  {
+   const r = r3 + 2 | 0;
+   r3 = r;
+  }
+  // 1000c inc ecx
+  {
+   const r = r1 + 1 | 0;
+   r1 = r;
+  }
+  // 1000d add edx, eax
+  {
+   const r = r2 + r0 | 0;
+   (fp = 0, fs = r0, fd = r, fo = 6);
+   r2 = r;
+  }
+  // 1000f jmp 0x1000f
+  {}
+  L1: for (; ; ) {
+   if ($n < $q) {
+    $e = 65551;
+    break X;
+   }
+   $n = $n + -1 | 0;
+   // 1000f jmp 0x1000f
+   {}
+   continue L1;
+  }
+ }
+} catch (error) {
+ if ($l) {
+  i32[0] = r0;
+  i32[1] = r1;
+  i32[2] = r2;
+  i32[3] = r3;
+  i32[9] = fo;
+  i32[10] = fd;
+  i32[11] = fs;
+  i32[12] = fx;
+  fault($n, sites);
+ }
+ throw error;
+}
+i32[0] = r0;
+i32[1] = r1;
+i32[2] = r2;
+i32[3] = r3;
+i32[9] = fo;
+i32[10] = fd;
+i32[11] = fs;
+i32[12] = fx;
+i32[8] = $e;
+i32[14] = $n;
