@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chooseModes, chooseWorkloads, compare as compareWorkloads, failures } from "../bench/compare.js";
+import { standaloneChart } from "../bench/report/ratio-chart.js";
 import { renderReport } from "../bench/report/report.js";
 import { formatTable } from "../bench/table.js";
 import { WORKLOADS } from "../bench/workloads.js";
@@ -29,7 +30,8 @@ export async function compare(workloads: readonly string[], flags: CompareFlags)
   chooseWorkloads(workloads);
   chooseModes(flags.modes);
   const json = flags.json === undefined ? undefined : new OutputFile(flags.json);
-  const report = flags.report === undefined ? undefined : reportFile(flags.report);
+  const report = flags.report === undefined ? undefined : reportFile(flags.report, "index.html");
+  const chart = flags.report === undefined ? undefined : reportFile(flags.report, "ratios.svg");
   const progress = await createProgress();
   const comparison = await compareWorkloads({ workloads, modes: flags.modes, profile, progress: progress.show });
   progress.end();
@@ -37,6 +39,7 @@ export async function compare(workloads: readonly string[], flags: CompareFlags)
   json?.finish(`${JSON.stringify(comparison, null, 1)}\n`);
   if (report) {
     report.finish(renderReport(comparison, profile));
+    chart?.finish(standaloneChart(comparison));
     process.stdout.write(`\nreport: ${report.path}\n`);
   }
   const failed = failures(comparison);
@@ -44,11 +47,11 @@ export async function compare(workloads: readonly string[], flags: CompareFlags)
   if (failed.length > 0) process.exitCode = EXIT_FAILED;
 }
 
-function reportFile(folder: string): OutputFile {
+function reportFile(folder: string, name: string): OutputFile {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
     throw new UsageError(`${folder} cannot be made: ${explain(error)}`);
   }
-  return new OutputFile(join(folder, "index.html"));
+  return new OutputFile(join(folder, name));
 }

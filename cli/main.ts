@@ -62,7 +62,7 @@ program.command("compare")
   .option("--modes <list>", "modes to compare, separated by commas", list)
   .option("--profile <name>", "what each event costs: a name, or a file")
   .option("--json <file>", "write the comparison as JSON")
-  .option("--report <dir>", "write it as one HTML file, index.html, with charts")
+  .option("--report <dir>", "write it as one HTML file, index.html, and its chart as ratios.svg")
   .option("--list", "list the workloads and what each shows")
   .action(async (workloads: string[], options: import("./compare.js").CompareFlags) => (await import("./compare.js")).compare(workloads, options));
 
@@ -76,6 +76,14 @@ program.command("explain")
   .option("--max-instructions <n>", "give up after this many instructions", wholeNumber, 100_000_000)
   .option("--html <file>", "write it as one HTML file")
   .action(async (image: string, options: import("./explain.js").ExplainFlags) => (await import("./explain.js")).explain(image, options));
+
+program.command("bench")
+  .description("time the engine on this host (Benchmark.js)")
+  .argument("[word...]", "only what has one of these words in its name")
+  .option("--save <file>", "keep the speeds as a baseline, as JSON")
+  .option("--baseline <file>", "print ratios to speeds that were kept")
+  .option("--list", "list what can be timed")
+  .action(async (words: string[], options: import("./bench.js").BenchFlags) => (await import("./bench.js")).bench(words, options));
 
 leaveWithReader();
 program.parseAsync(fromQemu(process.argv.slice(2)), { from: "user" }).catch((error: unknown) => {

@@ -15,19 +15,33 @@ export interface ChartShape {
 export const WIDE: ChartShape = { width: 1080, labels: 120, bar: 11 };
 export const NARROW: ChartShape = { width: 360, labels: 0, bar: 11 };
 
-const TOP = 30, RIGHT = 56, GROUP_GAP = 12, LABEL_LINE = 18, FONT = 12;
+const LEGEND_HEIGHT = 26, TOP = 30, RIGHT = 56, GROUP_GAP = 12, LABEL_LINE = 18, FONT = 12;
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
+/** Colours of a chart that stands alone, for light and dark pages. */
+const ALONE = `.grid{stroke:#8884}.axis{stroke:#888}.tick,.value{fill:#888}.value{font-size:11px}.label{fill:#777}.failed{fill:#c33}` +
+  `.classic{fill:#d08700}.dbt{fill:#4b83e0}.paravirt{fill:#1f9d6b}.hvm{fill:#9a5fd0}`;
+
+/** The chart as an SVG file, with a legend of its own. */
+export function standaloneChart(comparison: Comparison): string {
+  const modes = MODES.filter((mode) => mode !== "native" && comparison.workloads.some((row) => row.modes[mode]));
+  const legend = modes.map((mode, i) => element("g", { transform: `translate(${WIDE.labels + i * 96} 0)` }, [
+    element("rect", { x: 0, y: 4, width: 10, height: 10, rx: 2, class: mode }), element("text", { x: 15, y: 13, class: "label" }, mode),
+  ]));
+  const style = element("style", {}, ALONE);
+  return ratioChart(comparison, WIDE, [style, element("g", { transform: "translate(0 -22)" }, legend)], LEGEND_HEIGHT);
+}
+
 /** Bars grow from the line of native to the right where the mode is slower, to the left where it is faster. */
-export function ratioChart(comparison: Comparison, shape: ChartShape): string {
+export function ratioChart(comparison: Comparison, shape: ChartShape, before: readonly string[] = [], room = 0): string {
   const modes = MODES.filter((mode) => mode !== "native" && comparison.workloads.some((row) => row.modes[mode]));
   const axis = createAxis(comparison, modes, shape);
   const rowHeight = modes.length * (shape.bar + 2) + GROUP_GAP + (shape.labels === 0 ? LABEL_LINE : 0);
   const height = TOP + comparison.workloads.length * rowHeight + 4;
   const groups = comparison.workloads.map((row, r) => group(row, modes, axis, shape, TOP + r * rowHeight));
-  const picture = [...gridLines(axis, shape, height), ...groups];
+  const picture = [...before, ...gridLines(axis, shape, height), ...groups];
   return element("svg", {
-    viewBox: `0 0 ${shape.width} ${height}`, width: shape.width, height, role: "img", "aria-label": "cycles relative to native, by workload and mode",
+    viewBox: `0 ${-room} ${shape.width} ${height + room}`, width: shape.width, height: height + room, role: "img", "aria-label": "cycles relative to native, by workload and mode",
     xmlns: "http://www.w3.org/2000/svg", "font-family": "system-ui, sans-serif", "font-size": FONT,
   }, picture);
 }
