@@ -29,14 +29,14 @@ const CR4_BITS: Readonly<Record<string, number>> = {
   p6: S.CR4_PCE, fxsr: S.CR4_OSFXSR, sse: S.CR4_OSXMMEXCPT,
 };
 
-/** A P6-class processor; leaf 2 as of a Pentium III: 16 KB + 16 KB of L1, 256 KB of L2, 32- and 64-entry TLBs. */
+/** A P6-class processor with SSE2, as the Pentium M was; leaf 2 as of a Pentium III: 16 KB + 16 KB of L1, 256 KB of L2, 32- and 64-entry TLBs. */
 export const P6: CpuModel = {
   vendor: "GenuineIntel",
   brand: "trivisor P6-class processor",
   family: 6,
-  model: 8,
-  stepping: 10,
-  instructions: ["i386", "fpu", "486", "586", "tsc", "msr", "cx8", "p6", "cmov", "sep"],
+  model: 9,
+  stepping: 5,
+  instructions: ["i386", "fpu", "486", "586", "tsc", "msr", "cx8", "p6", "cmov", "sep", "mmx", "fxsr", "sse", "sse2", "clflush"],
   system: ["vme", "de", "pse", "pae", "mce", "apic", "mtrr", "pge"],
   cacheDescriptors: [0x03020101, 0, 0, 0x0c040882],
 };

@@ -255,7 +255,7 @@ export class Mmu {
     let value = 0;
     // Both pages are translated first: a fault on the second is taken before anything is read.
     this.physical(la, ACCESS_READ, user);
-    this.physical((la + size - 1) | 0, ACCESS_READ, user);
+    this.physical((la | 0xfff) + 1 | 0, ACCESS_READ, user);
     for (let i = 0; i < size; i++) value |= this.memory.read(this.physical((la + i) | 0, ACCESS_READ, user), 1) << (8 * i);
     return value >>> 0;
   }
@@ -264,7 +264,7 @@ export class Mmu {
     la |= 0;
     if ((la & 0xfff) + size <= 4096) return this.memory.write(this.physical(la, ACCESS_WRITE, user), size, value);
     this.physical(la, ACCESS_WRITE, user);
-    this.physical((la + size - 1) | 0, ACCESS_WRITE, user);
+    this.physical((la | 0xfff) + 1 | 0, ACCESS_WRITE, user);
     for (let i = 0; i < size; i++) this.memory.write(this.physical((la + i) | 0, ACCESS_WRITE, user), 1, value >>> (8 * i));
   }
 
@@ -275,7 +275,7 @@ export class Mmu {
   probeWrite(la: number, size: number, user: boolean = this.user): void {
     this.physical(la | 0, ACCESS_WRITE, user);
     if ((la & 0xfff) + size <= 4096) return;
-    this.physical((la + size - 1) | 0, ACCESS_WRITE, user);
+    this.physical((la | 0xfff) + 1 | 0, ACCESS_WRITE, user);
     this.physical(la | 0, ACCESS_WRITE, user);
   }
 
@@ -283,7 +283,7 @@ export class Mmu {
   probeRead(la: number, size: number, user: boolean = this.user): void {
     this.physical(la | 0, ACCESS_READ, user);
     if ((la & 0xfff) + size <= 4096) return;
-    this.physical((la + size - 1) | 0, ACCESS_READ, user);
+    this.physical((la | 0xfff) + 1 | 0, ACCESS_READ, user);
     this.physical(la | 0, ACCESS_READ, user);
   }
 

@@ -4,7 +4,7 @@ import * as S from "./cpu-state.js";
 import { DR6, DR6_RESET, DR7, DR7_RESET } from "./debug-registers.js";
 import { REAL_ATTR, SYS_LDT, SYS_TSS32_BUSY } from "./segmentation.js";
 
-const FPU_CW_RESET = 0x40, FPU_TAG_RESET = 0x5555, MXCSR_RESET = 0x1f80;
+const FPU_CW_RESET = 0x40, FPU_TAG_RESET = 0xff, MXCSR_RESET = 0x1f80;
 
 /** State after power-up or RESET (SDM vol. 3, table 9-1): real mode, first instruction at physical FFFFFFF0H. */
 export function resetCpu(cpu: Cpu): void {

@@ -5,6 +5,7 @@ import { RAM_BASE } from "../hypervisor/heap.js";
 import { readMsr } from "../hypervisor/model-specific-registers.js";
 import { segmentAddress } from "../hypervisor/segmentation.js";
 import { Trap } from "../hypervisor/trap.js";
+import { P6 } from "../hypervisor/cpu-model.js";
 import { decoderFor } from "../translator/isa/decode.js";
 import type { Instruction } from "../translator/isa/instruction.js";
 import { FEATURES } from "../translator/isa/opcodes.js";
@@ -49,7 +50,7 @@ const EMULATIONS: Readonly<Record<string, { readonly kernelOnly: boolean; readon
 };
 
 const MAX_LENGTH = 15;
-const decode = decoderFor(FEATURES.filter((f) => f !== "vmx"));
+const decode = decoderFor(FEATURES.filter((f) => P6.instructions.includes(f)));
 
 /** The instruction at CS:EIP, or undefined when it cannot be fetched or is none. */
 function fetch(cpu: Cpu): Instruction | undefined {

@@ -1,4 +1,5 @@
 import type { Cpu } from "../hypervisor/cpu.js";
+import { P6 } from "../hypervisor/cpu-model.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { DR6_BS, raiseDebug } from "../hypervisor/debug-registers.js";
 import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
@@ -94,7 +95,7 @@ export class Engine {
   constructor(machine: Machine, options: EngineOptions = {}) {
     this.machine = machine;
     this.cpu = machine.cpu;
-    this.decode = decoderFor(FEATURES.filter((f) => f !== "vmx"), IMPLEMENTED);
+    this.decode = decoderFor(FEATURES.filter((f) => P6.instructions.includes(f)), IMPLEMENTED);
     this.translation = options.translation ?? null;
     this.binder = new Binder(this.cpu, this.translation);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);

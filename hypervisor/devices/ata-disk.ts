@@ -2,8 +2,7 @@
  * An ATA hard disk: registers, PIO commands and their errors, over a block back end.
  * Reference: T13/1410D, AT Attachment with Packet Interface - 6, clauses 6 (addressing), 8 (commands) and
  * 9 (protocols).
- * Left out: DMA commands (aborted; they will be one more phase over the same buffer), security, host
- * protected area, SMART, the write cache (settable, but a write is on the medium when it completes).
+ * Left out: Ultra DMA, queued commands, security, host protected area, SMART, the write cache (settable, but a write is on the medium when it completes).
  * A transfer that starts in range and leaves it fails before any data moves.
  */
 import type { AccessSize, CountEvent, DeviceClock } from "./device.js";
@@ -39,6 +38,8 @@ const FEATURE_REVERT_AT_RESET = 0xcc;
 const MODE_PIO_DEFAULT = 0x01;
 const MODE_PIO_FLOW = 0x08;
 const MODE_PIO_FLOW_4 = 0x0c;
+const MODE_MULTIWORD_DMA = 0x20;
+const MULTIWORD_MODES = 0x07;
 
 /** How a command addresses sectors; the registers are written back in the same form. */
 type AddressForm = "chs" | "lba28" | "lba48";
@@ -52,8 +53,8 @@ interface Transfer {
   remaining: number;
 }
 
-/** idle; busy (BSY) until the medium answers; in or out: DRQ, the host moves the buffer. */
-type Phase = "idle" | "busy" | "in" | "out";
+/** idle; busy (BSY) until the medium answers; in or out: DRQ, the host moves the buffer; dma: the bus master moves it. */
+type Phase = "idle" | "busy" | "in" | "out" | "dma";
 
 export interface AtaDiskOptions {
   backend: BlockBackend;
@@ -85,6 +86,7 @@ export class AtaDisk implements IdeDrive {
   private event = 0;
   private geometry: DiskGeometry;
   private multiple = 0;
+  private multiwordMode = 2;
   private writeCache = true;
   private lookAhead = true;
 
@@ -105,6 +107,7 @@ export class AtaDisk implements IdeDrive {
 
   reset(): void {
     if (this.phase === "busy") this.clock.cancel(this.event);
+    if (this.phase === "dma") this.host.dma?.cancel();
     this.registers.fill(0);
     this.registers[SECTOR_COUNT] = 1; // the signature of a disk
     this.registers[LBA_LOW] = 1;
@@ -119,7 +122,7 @@ export class AtaDisk implements IdeDrive {
   }
 
   get status(): number {
-    if (this.phase === "busy") return STATUS_BSY;
+    if (this.phase === "busy" || this.phase === "dma") return STATUS_BSY;
     const ready = STATUS_DRDY | STATUS_DSC;
     if (this.phase !== "idle") return ready | STATUS_DRQ;
     return this.failed ? ready | STATUS_ERR : ready;
@@ -133,7 +136,7 @@ export class AtaDisk implements IdeDrive {
   }
 
   writeRegister(register: number, value: number): void {
-    if (this.phase === "busy" || this.phase !== "idle" && register !== DEVICE) return;
+    if (this.phase === "busy" || this.phase === "dma" || this.phase !== "idle" && register !== DEVICE) return;
     this.registers[register] = (this.registers[register]! << 8) | value;
   }
 
@@ -169,10 +172,12 @@ export class AtaDisk implements IdeDrive {
     0x20: disk => disk.startRead("28", 1), // READ SECTORS
     0x21: disk => disk.startRead("28", 1),
     0x24: disk => disk.startRead("48", 1), // READ SECTORS EXT
+    0x25: disk => disk.readDma("48"), // READ DMA EXT
     0x29: disk => disk.startRead("48", disk.multiple), // READ MULTIPLE EXT
     0x30: disk => disk.startWrite("28", 1), // WRITE SECTORS
     0x31: disk => disk.startWrite("28", 1),
     0x34: disk => disk.startWrite("48", 1), // WRITE SECTORS EXT
+    0x35: disk => disk.writeDma("48"), // WRITE DMA EXT
     0x39: disk => disk.startWrite("48", disk.multiple), // WRITE MULTIPLE EXT
     0x40: disk => disk.verify("28"), // READ VERIFY SECTORS
     0x41: disk => disk.verify("28"),
@@ -182,6 +187,10 @@ export class AtaDisk implements IdeDrive {
     0xc4: disk => disk.startRead("28", disk.multiple), // READ MULTIPLE
     0xc5: disk => disk.startWrite("28", disk.multiple), // WRITE MULTIPLE
     0xc6: disk => disk.setMultiple(), // SET MULTIPLE MODE
+    0xc8: disk => disk.readDma("28"), // READ DMA
+    0xc9: disk => disk.readDma("28"),
+    0xca: disk => disk.writeDma("28"), // WRITE DMA
+    0xcb: disk => disk.writeDma("28"),
     0xe0: disk => disk.complete(), // STANDBY IMMEDIATE
     0xe1: disk => disk.complete(), // IDLE IMMEDIATE
     0xe2: disk => disk.complete(), // STANDBY
@@ -197,7 +206,7 @@ export class AtaDisk implements IdeDrive {
     this.buffer = identifyDevice({
       sectors: this.backend.sectors, native: this.native, current: this.geometry, multiple: this.multiple,
       maxMultiple: MAX_MULTIPLE, writeCache: this.writeCache, readLookAhead: this.lookAhead,
-      multiwordDma: 0, ultraDma: 0, position: this.position,
+      multiwordDma: this.host.dma ? MULTIWORD_MODES | 1 << (8 + this.multiwordMode) : 0, ultraDma: 0, position: this.position,
     });
     this.offer("in");
     this.raise();
@@ -303,6 +312,45 @@ export class AtaDisk implements IdeDrive {
     });
   }
 
+  private readDma(width: "28" | "48"): void {
+    if (!this.host.dma) return this.fail(ERROR_ABRT);
+    const transfer = this.begin(width, false, 0x1_0000);
+    if (!transfer) return;
+    const { lba, remaining } = transfer;
+    this.busyUntil(this.head.pass(this.clock.now(), lba, remaining), () => {
+      const bytes = new Uint8Array(remaining * SECTOR_SIZE);
+      if (!this.onMedium(() => this.backend.read(lba, remaining, bytes))) return;
+      this.count("device.ide.sector_read", remaining);
+      this.phase = "dma";
+      this.host.dma!.start({ toMemory: true, bytes, done: whole => this.dmaDone(transfer, whole) });
+    });
+  }
+
+  private writeDma(width: "28" | "48"): void {
+    if (!this.host.dma || this.backend.readOnly) return this.fail(ERROR_ABRT);
+    const transfer = this.begin(width, true, 0x1_0000);
+    if (!transfer) return;
+    const { lba, remaining } = transfer;
+    const bytes = new Uint8Array(remaining * SECTOR_SIZE);
+    this.phase = "dma";
+    this.host.dma.start({
+      toMemory: false, bytes, done: whole => {
+        if (!whole) return this.fail(ERROR_ABRT);
+        this.busyUntil(this.head.pass(this.clock.now(), lba, remaining), () => {
+          if (!this.onMedium(() => this.backend.write(lba, remaining, bytes))) return;
+          this.count("device.ide.sector_write", remaining);
+          this.dmaDone(transfer, true);
+        });
+      },
+    });
+  }
+
+  private dmaDone(transfer: Transfer, whole: boolean): void {
+    if (!whole) return this.fail(ERROR_ABRT);
+    this.advance(transfer);
+    this.complete();
+  }
+
   /** Notes a block as done in the registers; false when it was the last. */
   private advance(transfer: Transfer): boolean {
     const sectors = this.blockLength(transfer);
@@ -371,7 +419,8 @@ export class AtaDisk implements IdeDrive {
       case FEATURE_REVERT_AT_RESET: break;
       case FEATURE_TRANSFER_MODE: {
         const mode = this.registers[SECTOR_COUNT]! & 0xff;
-        if (mode > MODE_PIO_DEFAULT && (mode < MODE_PIO_FLOW || mode > MODE_PIO_FLOW_4)) return this.fail(ERROR_ABRT);
+        if (this.host.dma && mode >= MODE_MULTIWORD_DMA && mode <= MODE_MULTIWORD_DMA + 2) this.multiwordMode = mode & 7;
+        else if (mode > MODE_PIO_DEFAULT && (mode < MODE_PIO_FLOW || mode > MODE_PIO_FLOW_4)) return this.fail(ERROR_ABRT);
         break;
       }
       default: return this.fail(ERROR_ABRT);

@@ -1,12 +1,13 @@
 /**
- * The i8042 keyboard controller, as much of it as a kernel without a keyboard needs: status, self test,
- * configuration byte, output port (A20 and reset).
- * Reference: Intel UPI-41/42 (8042) as programmed in the PC/AT, IBM PC/AT technical reference, "Keyboard
- * controller".
- * Left out, until the keyboard comes: the keyboard and mouse themselves (nothing is plugged in, so bytes
- * sent to them get no answer), scan-code translation.
+ * The i8042 keyboard controller with a keyboard and a mouse: status, self test, configuration byte, output port (A20 and
+ * reset), translation to scan code set 1.
+ * Reference: Intel UPI-41/42 (8042) as programmed in the PC/AT and PS/2, IBM PS/2 Hardware Interface Technical Reference,
+ * "Keyboard and Auxiliary Device Controller".
+ * Left out: the time bytes take on the wire, the password commands.
  */
 import type { IrqLine, PortDevice } from "./device.js";
+import { Ps2Keyboard, Ps2Mouse } from "./ps2.js";
+import { toSet1 } from "./scan-codes.js";
 import type { A20Gate } from "./system-control.js";
 
 /** Address of the configuration byte in the controller's memory. */
@@ -16,11 +17,14 @@ const STATUS_OBF = 0x01;
 const STATUS_SYS = 0x04;
 const STATUS_COMMAND = 0x08;
 const STATUS_UNLOCKED = 0x10;
+const STATUS_AUX = 0x20;
 
 const CONFIG_IRQ1 = 0x01;
+const CONFIG_IRQ12 = 0x02;
 const CONFIG_SYS = 0x04;
 const CONFIG_KEYBOARD_OFF = 0x10;
 const CONFIG_AUX_OFF = 0x20;
+const CONFIG_TRANSLATE = 0x40;
 
 const OUTPUT_NO_RESET = 0x01;
 const OUTPUT_A20 = 0x02;
@@ -41,6 +45,8 @@ const READ_INPUT_PORT = 0xc0;
 const READ_OUTPUT_PORT = 0xd0;
 const WRITE_OUTPUT_PORT = 0xd1;
 const WRITE_KEYBOARD_BUFFER = 0xd2;
+const WRITE_AUX_BUFFER = 0xd3;
+const WRITE_AUX = 0xd4;
 const PULSE_OUTPUT = 0xf0;
 
 const SELF_TEST_PASSED = 0x55;
@@ -48,6 +54,8 @@ const INTERFACE_PASSED = 0x00;
 
 export interface I8042Options {
   irq1: IrqLine;
+  /** The mouse's interrupt. */
+  irq12?: IrqLine;
   a20: A20Gate;
   onReset: () => void;
 }
@@ -58,20 +66,27 @@ export class I8042 {
   readonly data: PortDevice;
   /** Port 0x64. */
   readonly command: PortDevice;
+  readonly keyboard = new Ps2Keyboard(() => this.poll());
+  readonly mouse = new Ps2Mouse(() => this.poll());
   private readonly irq1: IrqLine;
+  private readonly irq12: IrqLine;
   private readonly a20: A20Gate;
   private readonly onReset: () => void;
   private readonly ram = new Uint8Array(RAM_BYTES);
   private outputBuffer = 0;
   private full = false;
-  private systemFlag = true; // the self test of power-on has passed
+  /** The byte in the output buffer is the mouse's. */
+  private fromAux = false;
+  /** A set 2 break prefix has been taken and not yet been translated. */
+  private breakPrefix = false;
+  private systemFlag = false;
   private lastWasCommand = false;
-  /** A command that waits for its parameter at port 0x60, or -1. */
   private waiting = -1;
   private gateA20 = true;
 
   constructor(options: I8042Options) {
     this.irq1 = options.irq1;
+    this.irq12 = options.irq12 ?? (() => {});
     this.a20 = options.a20;
     this.onReset = options.onReset;
     this.ram[CONFIG] = CONFIG_SYS | CONFIG_AUX_OFF;
@@ -83,27 +98,59 @@ export class I8042 {
     this.ram.fill(0);
     this.ram[CONFIG] = CONFIG_SYS | CONFIG_AUX_OFF;
     this.full = false;
+    this.fromAux = this.breakPrefix = false;
     this.systemFlag = true;
     this.waiting = -1;
+    this.keyboard.reset();
+    this.mouse.reset();
     this.setA20(true);
     this.updateIrq();
   }
 
+  private config(bit: number): boolean {
+    return (this.ram[CONFIG]! & bit) !== 0;
+  }
+
   private readStatus(): number {
-    return STATUS_UNLOCKED | (this.full ? STATUS_OBF : 0) | (this.systemFlag ? STATUS_SYS : 0) |
+    return STATUS_UNLOCKED | (this.full ? STATUS_OBF : 0) | (this.full && this.fromAux ? STATUS_AUX : 0) | (this.systemFlag ? STATUS_SYS : 0) |
       (this.lastWasCommand ? STATUS_COMMAND : 0);
   }
 
   private readData(): number {
+    const value = this.outputBuffer;
     this.full = false;
-    this.updateIrq();
-    return this.outputBuffer;
+    this.updateIrq(); // the line falls before the next byte raises it
+    this.poll();
+    return value;
   }
 
-  private answer(value: number): void {
+  private answer(value: number, aux = false): void {
     this.outputBuffer = value;
     this.full = true;
+    this.fromAux = aux;
     this.updateIrq();
+  }
+
+  /** Takes a waiting byte of the keyboard, else of the mouse, into the empty output buffer. */
+  private poll(): void {
+    while (!this.full) {
+      let byte = this.config(CONFIG_KEYBOARD_OFF) ? undefined : this.keyboard.next();
+      const aux = byte === undefined;
+      if (aux) byte = this.config(CONFIG_AUX_OFF) ? undefined : this.mouse.next();
+      if (byte === undefined) return;
+      if (aux) this.answer(byte, true);
+      else this.fromKeyboard(byte);
+    }
+  }
+
+  private fromKeyboard(byte: number): void {
+    if (!this.config(CONFIG_TRANSLATE)) return this.answer(byte);
+    if (byte === 0xf0) {
+      this.breakPrefix = true;
+      return;
+    }
+    this.answer(toSet1(byte) | (this.breakPrefix ? 0x80 : 0));
+    this.breakPrefix = false;
   }
 
   private writeCommand(command: number): void {
@@ -131,27 +178,36 @@ export class I8042 {
         this.answer(OUTPUT_IDLE | OUTPUT_NO_RESET | (this.gateA20 ? OUTPUT_A20 : 0));
         break;
       case WRITE_OUTPUT_PORT:
-      case WRITE_KEYBOARD_BUFFER: this.waiting = command; break;
+      case WRITE_KEYBOARD_BUFFER:
+      case WRITE_AUX_BUFFER:
+      case WRITE_AUX: this.waiting = command; break;
       default: break; // not a command of the PC's controller
     }
     this.updateIrq();
+    this.poll();
   }
 
   private writeData(value: number): void {
     const command = this.waiting;
     this.lastWasCommand = false;
     this.waiting = -1;
-    if (command < 0) return; // for the keyboard, which is not there
-    if (command === WRITE_OUTPUT_PORT) {
+    if (command < 0) {
+      this.ram[CONFIG]! &= ~CONFIG_KEYBOARD_OFF; // a byte for the keyboard turns its clock on
+      this.keyboard.send(value);
+    } else if (command === WRITE_OUTPUT_PORT) {
       this.setA20((value & OUTPUT_A20) !== 0);
       if (!(value & OUTPUT_NO_RESET)) this.onReset();
-    } else if (command === WRITE_KEYBOARD_BUFFER) {
-      this.answer(value);
+    } else if (command === WRITE_KEYBOARD_BUFFER) this.answer(value);
+    else if (command === WRITE_AUX_BUFFER) this.answer(value, true);
+    else if (command === WRITE_AUX) {
+      this.ram[CONFIG]! &= ~CONFIG_AUX_OFF;
+      this.mouse.send(value);
     } else {
       this.ram[command - WRITE_RAM] = value;
       if (command === WRITE_RAM) this.systemFlag = (value & CONFIG_SYS) !== 0;
     }
     this.updateIrq();
+    this.poll();
   }
 
   private setA20(open: boolean): void {
@@ -160,6 +216,7 @@ export class I8042 {
   }
 
   private updateIrq(): void {
-    this.irq1(this.full && (this.ram[CONFIG]! & CONFIG_IRQ1) !== 0);
+    this.irq1(this.full && !this.fromAux && this.config(CONFIG_IRQ1));
+    this.irq12(this.full && this.fromAux && this.config(CONFIG_IRQ12));
   }
 }

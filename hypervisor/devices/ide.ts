@@ -2,9 +2,8 @@
  * One IDE channel as the PIIX shows it in compatible mode: the command block (0x1f0-0x1f7), the
  * control block (0x3f6), one interrupt, two drives on the cable.
  * Reference: T13/1410D, AT Attachment with Packet Interface - 6, clauses 7 and 9.
- * A drive is an IdeDrive: ata-disk.ts is a hard disk; a CD-ROM (ATAPI) will be one more class, and
- * bus-master DMA one more member of IdeHost.
- * Left out: DMA, the time a reset takes.
+ * A drive is an IdeDrive: ata-disk.ts is a hard disk, atapi-cd.ts a CD-ROM. piix3-ide.ts has the bus masters.
+ * Left out: the time a reset takes.
  */
 import type { AccessSize, IrqLine, PortDevice } from "./device.js";
 
@@ -31,8 +30,26 @@ const CONTROL_NIEN = 0x02;
 const CONTROL_SRST = 0x04;
 const CONTROL_HOB = 0x80;
 
+/** One DMA transfer of a drive. */
+export interface DmaRequest {
+  readonly toMemory: boolean;
+  /** What the drive gives, or takes. */
+  readonly bytes: Uint8Array;
+  /** Called when all bytes have moved, or with false when the host had no room for them. */
+  done(whole: boolean): void;
+}
+
+/** A bus master, as a drive sees it. */
+export interface IdeDma {
+  start(request: DmaRequest): void;
+  cancel(): void;
+  /** The interrupt line of the channel rose. */
+  interrupted(): void;
+}
+
 /** What a drive is given of its channel. */
 export interface IdeHost {
+  readonly dma?: IdeDma;
   /** The drive's INTRQ may have changed. */
   changed(): void;
 }
@@ -58,6 +75,8 @@ const NO_DRIVE = 0xff;
 
 export interface IdeChannelOptions {
   irq: IrqLine;
+  /** Without one the drives know no DMA commands. */
+  dma?: IdeDma;
   /** Makes device 0 and device 1, undefined where the cable ends. */
   drives: readonly [((host: IdeHost) => IdeDrive)?, ((host: IdeHost) => IdeDrive)?];
 }
@@ -66,13 +85,16 @@ export class IdeChannel implements PortDevice {
   /** The control block: one port, device control and alternate status. */
   readonly control: PortDevice;
   private readonly irq: IrqLine;
+  private readonly dma: IdeDma | undefined;
+  private interruptLevel = false;
   private readonly drives: readonly (IdeDrive | undefined)[];
   private selected = 0;
   private controlRegister = 0;
 
   constructor(options: IdeChannelOptions) {
     this.irq = options.irq;
-    const host: IdeHost = { changed: () => this.updateIrq() };
+    this.dma = options.dma;
+    const host: IdeHost = { changed: () => this.updateIrq(), ...(options.dma && { dma: options.dma }) };
     this.drives = options.drives.map(make => make?.(host));
     this.control = {
       read: () => this.status(),
@@ -156,6 +178,9 @@ export class IdeChannel implements PortDevice {
   /** Only the selected drive drives INTRQ, and only with nIEN clear. */
   private updateIrq(): void {
     const drive = this.drives[this.selected];
-    this.irq(drive !== undefined && drive.interrupt && !(this.controlRegister & (CONTROL_NIEN | CONTROL_SRST)));
+    const level = drive !== undefined && drive.interrupt && !(this.controlRegister & (CONTROL_NIEN | CONTROL_SRST));
+    if (level && !this.interruptLevel) this.dma?.interrupted();
+    this.interruptLevel = level;
+    this.irq(level);
   }
 }

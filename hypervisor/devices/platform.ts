@@ -15,13 +15,15 @@ import { IO_APIC_BASE } from "./apic-io.js";
 import { LOCAL_APIC_BASE } from "./apic-local.js";
 import { hostBridge, IsaBridge } from "./i440fx.js";
 import { InterruptRouter } from "./interrupt-router.js";
-import { type PciFunction, PciHost } from "./pci.js";
+import { COMMAND_IO, COMMAND_MASTER, PCI_COMMAND, type PciFunction, PciHost } from "./pci.js";
 import type { Pic8259Pair } from "./pic8259.js";
+import { BUS_MASTER_PORTS, Piix3Ide } from "./piix3-ide.js";
 import { ApmPorts, Piix4Pm, PM_BASE, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
 import { Rtc146818 } from "./rtc146818.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
+import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
 
 export interface PlatformOptions {
   clock: DeviceClock;
@@ -67,11 +69,15 @@ export interface Platform {
   /** Primary and secondary channel. */
   readonly ide: readonly [IdeChannel, IdeChannel];
   readonly keyboard: I8042;
+  readonly vga: Vga;
   readonly a20: A20Gate;
   readonly post: PostPort;
   /** Puts every device into its state after a hardware reset. */
   reset(): void;
 }
+
+/** Where firmware puts the IDE bus masters' ports. */
+const BUS_MASTER_BASE = 0xc000;
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;
@@ -88,16 +94,20 @@ export function createPlatform(options: PlatformOptions): Platform {
     const backend = options.disks?.[index];
     return backend && (host => new AtaDisk(host, { backend, clock, timing: options.diskTiming, count, position: index & 1 }));
   };
-  const primary = new IdeChannel({ irq: interrupts.line(14), drives: [disk(0), disk(1)] });
-  const secondary = new IdeChannel({ irq: interrupts.line(15), drives: [disk(2), disk(3)] });
+  const bridge = new Piix3Ide(options.memory, count);
+  bridge.bind(ports.movable("ide.bus_master", BUS_MASTER_PORTS, bridge));
+  const [primaryMaster, secondaryMaster] = bridge.masters;
+  const primary = new IdeChannel({ irq: interrupts.line(14), dma: primaryMaster, drives: [disk(0), disk(1)] });
+  const secondary = new IdeChannel({ irq: interrupts.line(15), dma: secondaryMaster, drives: [disk(2), disk(3)] });
   const a20 = new A20Gate(options.onA20 ?? (() => {}));
   const systemControl = new SystemControlPortA(a20, options.onReset);
-  const keyboard = new I8042({ irq1: interrupts.line(1), a20, onReset: options.onReset });
+  const keyboard = new I8042({ irq1: interrupts.line(1), irq12: interrupts.line(12), a20, onReset: options.onReset });
   const post = new PostPort();
   const pci = new PciHost(options.onReset);
   const isa = new IsaBridge(irq => interrupts.line(irq));
   const pm = new Piix4Pm({ clock, sci: interrupts.line(9), onPowerOff: options.onPowerOff ?? (() => options.onExit(0)) });
   const apm = new ApmPorts();
+  const vga = new Vga(clock);
   const absent = (name: string): PortDevice => absentDevice(name, count);
 
   /** First port, number of ports, name, device. */
@@ -125,7 +135,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x02f8, 8, "com2", absent("serial")],
     [0x0376, 1, "ide.secondary.control", secondary.control],
     [0x0378, 8, "lpt1", absent("parallel")],
-    [0x03b0, 48, "vga", absent("vga")],
+    [VGA_PORTS, VGA_PORT_COUNT, "vga", vga],
     [0x03e8, 8, "com3", absent("serial")],
     [0x03f0, 6, "floppy", absent("floppy")],
     [0x03f6, 1, "ide.primary.control", primary.control],
@@ -138,18 +148,22 @@ export function createPlatform(options: PlatformOptions): Platform {
   const functions: readonly (readonly [number, number, PciFunction])[] = [
     [0, 0, hostBridge()],
     [1, 0, isa.config],
+    [1, 1, bridge.config],
     [1, 3, pm.config],
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
+  mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
+  bridge.config.setBar(4, BUS_MASTER_BASE);
+  bridge.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MASTER);
   if (interrupts.localApic && interrupts.ioApic) {
     mmio.register("apic.io", IO_APIC_BASE, 0x1000, interrupts.ioApic);
     mmio.register("apic.local", LOCAL_APIC_BASE, 0x1000, interrupts.localApic);
   }
 
-  const resettable = [pci, isa, pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard];
+  const resettable = [pci, isa, bridge, pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard, vga];
   return {
-    ports, mmio, interrupts, pic, pci, pm, pit, rtc, uart, ide: [primary, secondary], keyboard, a20, post,
+    ports, mmio, interrupts, pic, pci, pm, pit, rtc, uart, ide: [primary, secondary], keyboard, vga, a20, post,
     reset: () => { for (const device of resettable) device.reset(); },
   };
 }

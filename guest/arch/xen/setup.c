@@ -63,8 +63,8 @@ static void traps_init(void)
 static void gdt_init(void)
 {
 	u32 mfn = mfn_list[pfn_of(gdt)];
-	u64 machine = ((u64)mfn << 12) + USER_DS / 8 * 8, data = 0x00CBF2000000FFFFull;
-	gdt[USER_CS / 8] = 0x00CBFA000000FFFFull;
+	u64 machine = ((u64)mfn << 12) + USER_DS / 8 * 8, data = 0x00CFF2000000FFFFull;
+	gdt[USER_CS / 8] = 0x00CFFA000000FFFFull;
 	remap_kernel_page(gdt, mfn, P_PRESENT | P_ACCESSED);   /* read-only from here on */
 	must_succeed(H2(HC_set_gdt, &mfn, 8), "set_gdt");
 	must_succeed(H4(HC_update_descriptor, machine, machine >> 32, data, data >> 32), "update_descriptor");

@@ -5,10 +5,11 @@ import { MOVES } from "./moves.js";
 import type { Semantics } from "./semantics.js";
 import { SHIFTS } from "./shifts.js";
 import { SYSTEM } from "./system.js";
+import { SIMD } from "./simd/simd.js";
 import { X87 } from "./x87/x87.js";
 
 /** Every instruction's semantics, by the opcode table's mnemonic. */
-export const SEMANTICS: Readonly<Record<string, Semantics>> = { ...ARITHMETIC, ...SHIFTS, ...MOVES, ...HELPERS, ...SYSTEM, ...X87 };
+export const SEMANTICS: Readonly<Record<string, Semantics>> = { ...ARITHMETIC, ...SHIFTS, ...MOVES, ...HELPERS, ...SYSTEM, ...X87, ...SIMD };
 
 /** What the processor implements: the decoder gives #UD for the rest. */
 export const IMPLEMENTED: ReadonlySet<string> = new Set(Object.keys(SEMANTICS));

@@ -120,7 +120,8 @@ function bound(cpu: Cpu, instruction: Instruction): void {
   const signed = (value: number): number => z === 16 ? value << 16 >> 16 : value;
   const la = linearAddress(cpu, memory, 2 * bytes, false);
   const index = signed(readOperand(cpu, instruction, 0));
-  if (index < signed(loadLinear(cpu, la, z)) || index > signed(loadLinear(cpu, la + bytes | 0, z))) cpu.raise(BR);
+  const lower = signed(loadLinear(cpu, la, z)), upper = signed(loadLinear(cpu, la + bytes | 0, z));
+  if (index < lower || index > upper) cpu.raise(BR);
 }
 
 export const FLAG_CONTROL: Readonly<Record<string, Semantics>> = {
