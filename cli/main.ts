@@ -53,6 +53,7 @@ program.command("run")
   .option("--stats <file>", "write what was counted, as JSON")
   .option("--max-instructions <n>", "stop after this many instructions", wholeNumber)
   .option("--timeout <seconds>", "stop after this much time of the host's clock", positiveNumber)
+  .option("--hot [n]", "at the end list the hottest guest code on stderr: tier, executions and generated source of the n hottest places", wholeNumber)
   .option("--realtime", "let virtual time pass no faster than the host's clock")
   .action(async (image: string, options: import("./run.js").RunFlags) => (await import("./run.js")).run(image, options));
 

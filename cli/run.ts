@@ -1,5 +1,6 @@
 /** `trivisor run`: one guest, with the host's terminal at its serial port. */
 import { UsageError } from "../hypervisor/errors.js";
+import type { HotSpot } from "../translator/hottest.js";
 import type { MmuKind, Mode } from "../vm/options.js";
 import { loadProfile } from "../vm/profiles.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
@@ -20,11 +21,15 @@ export interface RunFlags {
   readonly maxInstructions?: number;
   readonly timeout?: number;
   readonly realtime?: boolean;
+  /** How many places; true without a number. */
+  readonly hot?: number | true;
 }
 
 /** Milliseconds the guest runs between two looks at the terminal, and that virtual time may be ahead of the host's. */
 const TURN_MS = 10, AHEAD_MS = 5;
 const MAX_EXIT_CODE = 255;
+/** Places that --hot lists when no number is given. */
+const DEFAULT_HOT = 10;
 
 type Ending = VmOutcome | { readonly reason: "timeout" } | { readonly reason: "quit" };
 
@@ -47,6 +52,15 @@ export async function run(image: string, flags: RunFlags): Promise<void> {
   }
   stats?.finish(`${JSON.stringify(vm.stats(), null, 1)}\n`);
   process.exitCode = report(ending, vm, flags);
+  if (flags.hot !== undefined) process.stderr.write(hotTable(vm.hottest(flags.hot === true ? DEFAULT_HOT : flags.hot), vm.machine.ledger.instructions));
+}
+
+function hotTable(spots: readonly HotSpot[], instructions: number): string {
+  return spots.map((spot, i) => {
+    const share = `${(100 * spot.instructions / Math.max(1, instructions)).toFixed(1)}%`;
+    const head = `#${i + 1}  0x${spot.address.toString(16)}  ${spot.tier}, ${spot.blocks} block${spot.blocks === 1 ? "" : "s"}, entered ${spot.executions} times, ${spot.instructions} instructions (${share})`;
+    return `${head}\n${spot.listing.map((line) => `    ${line}\n`).join("")}${spot.source === "" ? "" : `${spot.source.trimEnd()}\n`}`;
+  }).join("\n");
 }
 
 /** A run in turns, so that the terminal and the host's clock get a look in. */

@@ -141,6 +141,11 @@ export class BlockCache {
     }
   }
 
+  /** Every block kept. */
+  *all(): Iterable<Block> {
+    for (const others of this.blocks.values()) yield* others;
+  }
+
   /** Makes room: the oldest blocks that are in no region go first, and if most are, everything does. */
   private evict(): void {
     for (const others of [...this.blocks.values()]) {

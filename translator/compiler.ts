@@ -40,7 +40,7 @@ export class Compiler {
     const blocks = this.discover(entry);
     const { source, needed, sites, ops, heads } = generateRegion(blocks, entry.mode);
     const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}(soft) {\n${source}}`);
-    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as RegionCode["run"], needed, blocks, entered: 0 };
+    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as RegionCode["run"], needed, blocks, entered: 0, instructions: 0 };
     entry.code = code;
     for (const block of blocks) block.regions.add(entry);
     for (const head of heads) head.head = true;

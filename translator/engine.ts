@@ -289,6 +289,8 @@ export class Engine {
   /** Runs generated code; an instruction it cannot make itself is left to the interpreter. */
   private enter(code: RegionCode): void {
     const { entered } = code;
+    const { i32 } = this.cpu;
+    const budget = i32[S.BUDGET]!;
     code.entered++;
     try {
       if (TEACHING.includes(entered)) this.teach(code);
@@ -296,6 +298,8 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof Retry)) throw error;
       this.interpret(this.lookup(), 1);
+    } finally {
+      code.instructions += budget - i32[S.BUDGET]!;
     }
   }
 

@@ -3,7 +3,6 @@ import type { GuestMemory } from "../hypervisor/devices/device.js";
 import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
 import { createHvm } from "../hvm/hvm.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
-import { linearToPhysical } from "./linear.js";
 
 /** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */
 export const buildHvm: Builder = (parts) => {
@@ -14,13 +13,13 @@ export const buildHvm: Builder = (parts) => {
     size: machine.guestBytes, read: (gpa, into) => map.readBytes(gpa, into), write: (gpa, from) => map.writeBytes(gpa, from),
   };
   let platform: Platform | undefined = undefined;
-  const { strategy, vcpu } = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
+  const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
   platform = assemblePlatform(parts, memory);
   const { ports, uart } = platform;
   return {
-    strategy, memory,
-    linear: (cpu, la) => {
-      const gpa = linearToPhysical(cpu, map, la, vcpu.virtualization.guestCr3(vcpu));
+    strategy: hvm.strategy, memory,
+    linear: (_cpu, la) => {
+      const gpa = hvm.linear(la);
       return gpa < 0 ? -1 : map.machineAddress(gpa);
     },
     send: (bytes) => uart.receive(bytes),

@@ -7,6 +7,7 @@ import { createMachine, type Machine } from "../hypervisor/machine.js";
 import { GuestCrash } from "../hypervisor/trap.js";
 import { Engine } from "../translator/engine.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
+import { hottest, type HotSpot } from "../translator/hottest.js";
 import type { Assembly, Parts, WrongInstruction } from "./assembly.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
@@ -290,6 +291,11 @@ export class Vm {
       }
     }
     return explainBlock(engine, this.mode);
+  }
+
+  /** The `limit` places where most of the guest's instructions were executed, as far as their code is still cached. */
+  hottest(limit: number): HotSpot[] {
+    return hottest(this.engine.blocks, limit);
   }
 
   /** The processor's registers in a few lines. */

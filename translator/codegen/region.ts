@@ -28,8 +28,9 @@ export interface RegionCode {
    * runs at the most before it leaves at a loop's head, for newly optimised code is entered only from outside.
    */
   readonly run: (soft: number) => void;
-  /** Times it has been entered. */
+  /** Times it has been entered, and guest instructions executed in it. */
   entered: number;
+  instructions: number;
   /** Instructions that must be left in the budget to enter. */
   readonly needed: number;
   readonly blocks: readonly Block[];
