@@ -3,11 +3,10 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import * as S from "../../hypervisor/cpu-state.js";
 import { DR6, DR6_BS } from "../../hypervisor/debug-registers.js";
 import { DB, UD } from "../../hypervisor/trap.js";
 import { add, addImmediate, assemble, call, CLI, dec, EAX, EBX, ECX, EDI, EDX, ESI, ESP, HLT, inc, INT3, jnz, label, load, loop, mov, NOP, type Part, pop, POPF, push, PUSHF, RET, STI, store, UD2 } from "./asm.js";
-import { CALM, CODE, DATA, difference, EXCEPTION, INTERRUPT, Rig, type Scenario, STACK_TOP } from "./rig.js";
+import { CALM, CODE, DATA, DATA0, difference, EXCEPTION, INTERRUPT, Rig, type Scenario, STACK_TOP } from "./rig.js";
 import { compiled, runEverywhere, TIERS, tierRigs } from "./tiers.js";
 
 const name = suite("budget");
@@ -119,21 +118,12 @@ name("an interrupt that comes with STI finds HLT executed: no wake-up is lost", 
   }
 });
 
-/** A descriptor table in which selector 8 is flat data. */
-function withDescriptors(rig: Rig): void {
-  rig.machine.memory.write32(0x3008, 0x0000ffff);
-  rig.machine.memory.write32(0x300c, 0x00cf9300);
-  rig.cpu.i32[S.GDTR_BASE] = 0x3000;
-  rig.cpu.i32[S.GDTR_LIMIT] = 0xff;
-}
-
 name("loads of SS hold interrupts off for one instruction", () => {
   for (const bytes of [[0x8e, 0xd0], [0x17]]) { // mov ss, eax; pop ss
     const rigs = tierRigs();
     for (const rig of rigs) {
-      const program = assemble(CODE, mov(EAX, 8), push(EAX), NOP, bytes, NOP, NOP, NOP);
+      const program = assemble(CODE, mov(EAX, DATA0), push(EAX), NOP, bytes, NOP, NOP, NOP);
       rig.start(Rig.image(program.code, CODE, 1), CODE, { ...CALM, ...INTERRUPTED, eflags: 0x202 });
-      withDescriptors(rig);
       rig.run(4);
       rig.pending = true;
       assert.ok(rig.cpu.interruptShadow);
@@ -203,9 +193,8 @@ name("a stepped string instruction traps after each iteration", () => {
 name("a load of SS swallows the trap", () => {
   const rigs = tierRigs();
   for (const rig of rigs) {
-    const program = assemble(CODE, mov(EAX, 8), [0x8e, 0xd0], NOP, NOP);
+    const program = assemble(CODE, mov(EAX, DATA0), [0x8e, 0xd0], NOP, NOP);
     rig.start(Rig.image(program.code, CODE, 1), CODE, { ...CALM, ...TRAPPED });
-    withDescriptors(rig);
     rig.run(4);
     assert.equal(steps(rig), [CODE + 5, CODE + 8, CODE + 9]);
     assert.is(difference(rigs[0]!, rig), null);

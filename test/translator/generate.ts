@@ -3,7 +3,7 @@ import type { Row } from "../../translator/isa/opcodes.js";
 import { FEATURES, ROWS } from "../../translator/isa/opcodes.js";
 import { IMPLEMENTED } from "../../translator/isa/semantics/registry.js";
 import type { Random } from "../isa/random.js";
-import { ABSENT, ALIAS, CODE, DATA, DEVICE, ON_DEMAND, READ_ONLY, STACK, SUPERVISOR } from "./rig.js";
+import { ABSENT, ALIAS, CODE, CODE0, CODE3, DATA, DATA0, DATA3, DEVICE, DOWN, FS_SELECTOR, GS_SELECTOR, ON_DEMAND, READ_ONLY, SMALL, STACK, SUPERVISOR, TABLE } from "./rig.js";
 
 /** Random programs of valid instructions, made from the opcode table, whose memory operands mostly lie in the rig's window. */
 
@@ -52,8 +52,10 @@ export interface Temper {
   readonly faults: number;
   /** Of 256: an access goes to code. */
   readonly code: number;
-  /** Registers that the program keeps its own: it writes no loop counters over. */
+  /** Of 256: an instruction has a segment override. */
   readonly segments: number;
+  /** Of 256: a sequence that touches the processor's own state stands before an instruction. */
+  readonly system: number;
 }
 
 function address(random: Random, temper: Temper): number {
@@ -75,6 +77,27 @@ function offset(random: Random): number {
   }
 }
 
+/** Segment loads, flag images, HLT, changes of the page table: what random operands would seldom bring about. */
+function systemSequence(random: Random): number[] {
+  const selector = (): number => random.pick([DATA0, DATA3, DATA3, FS_SELECTOR, GS_SELECTOR, SMALL, DOWN, 0]);
+  switch (random.below(9)) {
+    case 0: return [...moveImmediate(0, selector()), 0x8e, 0xc0 | random.pick([0, 3, 4, 5]) << 3]; // mov sreg, ax
+    case 1: return [...moveImmediate(0, random.pick([DATA0, DATA3, SMALL])), 0x8e, 0xd0]; // mov ss, ax
+    case 2: return [0x68, ...word(selector()), random.pick([0x07, 0x1f])]; // push; pop es or ds
+    case 3: return [0x68, ...word(random.next() & 0xed7 & (random.below(4) === 0 ? -1 : ~0x100)), 0x9d]; // push; popf
+    case 4: return [0xfb, 0xf4]; // sti; hlt
+    case 5: { // an entry of the page table, and perhaps INVLPG
+      const page = random.pick([DATA, DATA + 0x1000, READ_ONLY, ON_DEMAND, ABSENT, CODE + 0x1000, ALIAS, STACK]);
+      const frame = random.pick([page, DATA + 0x2000, DATA + 0x5000, CODE + 0x1000, DEVICE, 0xffff000]);
+      return [0xc7, 0x05, ...word(TABLE + (page >>> 12) * 4), ...word(frame | random.pick([7, 7, 7, 3, 5, 0])),
+        ...(random.below(3) !== 0 ? [0x0f, 0x01, 0x3d, ...word(page)] : [])];
+    }
+    case 6: return [0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8]; // mov eax, cr3; mov cr3, eax
+    case 7: return [random.pick([0xfa, 0xfb, 0xfc, 0xfd])];
+    default: return [0x0f, 0x31, 0x01, 0xc3]; // rdtsc; add ebx, eax
+  }
+}
+
 const MEMORY_FORMS = /^(E|M|Q|W)|^Rv\/Mw$|^Rd\/Mw$/;
 
 class Encoder {
@@ -92,6 +115,7 @@ class Encoder {
     const { random, temper } = this;
     const before: number[] = [], out: number[] = [];
     const { pattern } = row;
+    if (random.byte() < temper.system) this.bytes.push(...systemSequence(random));
     const string = STRINGS.has(row.mnemonic);
     let opSize = 32;
     if (row.lock && random.below(12) === 0) out.push(0xf0);
@@ -197,6 +221,7 @@ interface Fixup { readonly at: number; readonly target: number; readonly short: 
 export function generateProgram(random: Random): Program {
   const temper: Temper = {
     faults: random.pick([0, 4, 16, 40]), code: random.pick([0, 0, 0, 2, 8]), segments: random.pick([0, 10, 40]),
+    system: random.pick([0, 0, 8, 30]),
   };
   const pieces = 2 + random.below(10), length = 1 + random.below(12);
   const at = random.below(2) === 0 ? CODE + random.below(64) : CODE + 0x1000 - random.below(300);
@@ -211,7 +236,15 @@ export function generateProgram(random: Random): Program {
     starts.push(bytes.length);
     for (let n = random.below(length); n >= 0; n--) encoder.instruction(pickRow(random));
     const target = random.below(pieces);
-    switch (random.below(10)) {
+    switch (random.below(temper.system === 0 ? 10 : 12)) {
+      case 10: case 11: { // pushf; push cs; push target; iret (or without the flags, retf)
+        const far = random.below(3) === 0;
+        if (!far) bytes.push(0x9c);
+        bytes.push(0x68, ...word(random.pick([CODE0, CODE3])), 0x68);
+        fixups.push({ at: bytes.length, target: -1 - target, short: false });
+        bytes.push(0, 0, 0, 0, far ? 0xcb : 0xcf);
+        break;
+      }
       case 0: case 1: case 2: bytes.push(0x0f, 0x80 + random.below(16)); far(target); break;
       case 3: case 4: bytes.push(0x70 + random.below(16)); fixups.push({ at: bytes.length, target, short: true }); bytes.push(0); break;
       case 5: bytes.push(0xe0 + random.below(4)); fixups.push({ at: bytes.length, target: random.below(piece + 1), short: true }); bytes.push(0); break;

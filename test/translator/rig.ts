@@ -17,7 +17,9 @@ import { Random } from "../isa/random.js";
  */
 
 export const MEMORY = 0x40000;
-const DIRECTORY = 0x1000, TABLE = 0x2000;
+const DIRECTORY = 0x1000, GDT = 0x3000, GDT_BYTES = 0x48;
+/** The page table of the lowest 4 MB. */
+export const TABLE = 0x2000;
 /** Linear addresses are physical ones below MEMORY, but for: */
 export const CODE = 0x10000, CODE_BYTES = 0x4000;
 /** the code's second mapping, */
@@ -28,6 +30,8 @@ export const READ_ONLY = 0x23000, ON_DEMAND = 0x24000, ABSENT = 0x26000, DEVICE 
 export const STACK = 0x30000, STACK_TOP = 0x32000;
 const DEVICE_FRAME = 0x7f000;
 const PRESENT = 1, WRITABLE = 2, USER = 4;
+/** Selectors: flat code and data of either privilege, FS's, GS's, and data that make the segments other than flat. */
+export const CODE0 = 0x08, DATA0 = 0x10, FS_SELECTOR = 0x1b, GS_SELECTOR = 0x23, CODE3 = 0x2b, DATA3 = 0x33, SMALL = 0x3b, DOWN = 0x43;
 /** Segment bases of FS and GS, and their limits. */
 export const FS_BASE = DATA + 0x800, GS_BASE = DATA + 0x1ffd, SEGMENT_LIMIT = 0x2fff;
 
@@ -239,11 +243,11 @@ export class Rig {
 
   private segments(user: boolean): void {
     const { cpu } = this;
-    const dpl = user ? 3 << S.ATTR_DPL_SHIFT : 0, rpl = user ? 3 : 0;
-    cpu.setSegment(S.CS, 0x08 | rpl, 0, -1, FLAT_CODE | dpl);
-    for (const sreg of [S.SS, S.DS, S.ES]) cpu.setSegment(sreg, 0x10 | rpl, 0, -1, FLAT_DATA | dpl);
-    cpu.setSegment(S.FS, 0x18 | rpl, FS_BASE, SEGMENT_LIMIT, FLAT_DATA & ~S.ATTR_G | dpl);
-    cpu.setSegment(S.GS, 0x20 | rpl, GS_BASE, SEGMENT_LIMIT, FLAT_DATA & ~S.ATTR_G | dpl);
+    const dpl = user ? 3 << S.ATTR_DPL_SHIFT : 0;
+    cpu.setSegment(S.CS, user ? CODE3 : CODE0, 0, -1, FLAT_CODE | dpl);
+    for (const sreg of [S.SS, S.DS, S.ES]) cpu.setSegment(sreg, user ? DATA3 : DATA0, 0, -1, FLAT_DATA | dpl);
+    cpu.setSegment(S.FS, FS_SELECTOR, FS_BASE, SEGMENT_LIMIT, FLAT_DATA & ~S.ATTR_G | 3 << S.ATTR_DPL_SHIFT);
+    cpu.setSegment(S.GS, GS_SELECTOR, GS_BASE, SEGMENT_LIMIT, FLAT_DATA & ~S.ATTR_G | 3 << S.ATTR_DPL_SHIFT);
     cpu.setCpl(user ? 3 : 0);
     cpu.modeChanged();
   }
@@ -254,6 +258,18 @@ export class Rig {
     const view = new DataView(image.buffer);
     const random = new Random(seed);
     for (let i = DATA; i < STACK_TOP; i += 4) view.setUint32(i, random.next() >>> (i & 12) * 2, true);
+    const descriptor = (selector: number, base: number, limit: number, access: number, flags: number): void => {
+      view.setUint32(GDT + (selector & ~7), base << 16 | limit & 0xffff, true);
+      view.setUint32(GDT + (selector & ~7) + 4, base & 0xff000000 | flags << 20 | limit & 0xf0000 | access << 8 | base >>> 16 & 0xff, true);
+    };
+    descriptor(CODE0, 0, 0xfffff, 0x9b, 0xc);
+    descriptor(DATA0, 0, 0xfffff, 0x93, 0xc);
+    descriptor(FS_SELECTOR, FS_BASE, SEGMENT_LIMIT, 0xf3, 0x4);
+    descriptor(GS_SELECTOR, GS_BASE, SEGMENT_LIMIT, 0xf2, 0x4);
+    descriptor(CODE3, 0, 0xfffff, 0xfb, 0xc);
+    descriptor(DATA3, 0, 0xfffff, 0xf3, 0xc);
+    descriptor(SMALL, 0x10, 0x2ffff, 0xf2, 0x4);
+    descriptor(DOWN, 0, CODE - 1, 0xf7, 0x4);
     view.setUint32(DIRECTORY, TABLE | PRESENT | WRITABLE | USER, true);
     const put = (la: number, pa: number, rights: number): void => view.setUint32(TABLE + (la >>> 12) * 4, pa | rights, true);
     for (let la = 0; la < MEMORY; la += 0x1000) put(la, la, la < CODE ? PRESENT | WRITABLE : PRESENT | WRITABLE | USER);
@@ -290,6 +306,8 @@ export class Rig {
     cpu.exitCode = undefined;
     cpu.singleStep = false;
     cpu.i32[S.CR3] = DIRECTORY;
+    cpu.i32[S.GDTR_BASE] = GDT;
+    cpu.i32[S.GDTR_LIMIT] = GDT_BYTES - 1;
     cpu.i32[S.CR0] = S.CR0_PE | S.CR0_PG | S.CR0_ET | S.CR0_NE | (scenario.writeProtect ? S.CR0_WP : 0);
     this.segments(scenario.user);
     scenario.registers.forEach((value, r) => { cpu.i32[r] = value; });
