@@ -79,7 +79,7 @@ export class I8042 {
   private fromAux = false;
   /** A set 2 break prefix has been taken and not yet been translated. */
   private breakPrefix = false;
-  private systemFlag = false;
+  private systemFlag = true; // the self test of power-on has passed
   private lastWasCommand = false;
   private waiting = -1;
   private gateA20 = true;

@@ -13,14 +13,16 @@ import { I8042 } from "./i8042.js";
 import { IdeChannel, type IdeDrive, type IdeHost } from "./ide.js";
 import { IO_APIC_BASE } from "./apic-io.js";
 import { LOCAL_APIC_BASE } from "./apic-local.js";
-import { hostBridge, IsaBridge } from "./i440fx.js";
+import { hostBridge, IsaBridge, PCI_IRQS, pirqOf } from "./i440fx.js";
 import { InterruptRouter } from "./interrupt-router.js";
-import { COMMAND_IO, COMMAND_MASTER, PCI_COMMAND, type PciFunction, PciHost } from "./pci.js";
+import { COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, PCI_COMMAND, PCI_INTERRUPT_LINE, type PciFunction, PciHost } from "./pci.js";
 import type { Pic8259Pair } from "./pic8259.js";
 import { BUS_MASTER_PORTS, Piix3Ide } from "./piix3-ide.js";
 import { ApmPorts, Piix4Pm, PM_BASE, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
+import type { NetworkHub } from "./network-hub.js";
 import { Rtc146818 } from "./rtc146818.js";
+import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
 import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
@@ -49,6 +51,8 @@ export interface PlatformOptions {
   /** Up to four disks: primary master, primary slave, secondary master, secondary slave. */
   disks?: readonly BlockBackend[];
   diskTiming: DiskTiming;
+  /** A network card is there when its cable leads somewhere. */
+  network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
   /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
   startTime?: number;
   /** RAM the CMOS tells of, in bytes; default: all of `memory`. */
@@ -78,6 +82,10 @@ export interface Platform {
 
 /** Where firmware puts the IDE bus masters' ports. */
 const BUS_MASTER_BASE = 0xc000;
+/** The network card's slot and windows. */
+const NIC_SLOT = 3, NIC_PORTS = 0xc100, NIC_MEMORY = 0xfebf_1000;
+/** Locally administered. */
+const DEFAULT_MAC: readonly number[] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;
@@ -106,8 +114,14 @@ export function createPlatform(options: PlatformOptions): Platform {
   const pci = new PciHost(options.onReset);
   const isa = new IsaBridge(irq => interrupts.line(irq));
   const pm = new Piix4Pm({ clock, sci: interrupts.line(9), onPowerOff: options.onPowerOff ?? (() => options.onExit(0)) });
+  const nic = options.network && makeNic(options.network.hub, options.network.mac ?? DEFAULT_MAC);
   const apm = new ApmPorts();
   const vga = new Vga(clock);
+  function makeNic(hub: NetworkHub, mac: readonly number[]): Rtl8139 {
+    const card = new Rtl8139({ clock, memory: options.memory, count, irq: isa.line(NIC_SLOT, 1), mac, connect: receive => hub.connect(receive) });
+    card.bind(ports.movable("rtl8139", RTL8139_BYTES, card), mmio.movable("rtl8139", RTL8139_BYTES, card));
+    return card;
+  }
   const absent = (name: string): PortDevice => absentDevice(name, count);
 
   /** First port, number of ports, name, device. */
@@ -150,21 +164,34 @@ export function createPlatform(options: PlatformOptions): Platform {
     [1, 0, isa.config],
     [1, 1, bridge.config],
     [1, 3, pm.config],
+    ...(nic ? [[NIC_SLOT, 0, nic.config] as const] : []),
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
   mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
-  bridge.config.setBar(4, BUS_MASTER_BASE);
-  bridge.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MASTER);
+  /** What firmware sets up before a system starts: where windows are, and which IRQ a function has. */
+  const configure = (): void => {
+    bridge.config.setBar(4, BUS_MASTER_BASE);
+    bridge.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MASTER);
+    nic?.config.setBar(0, NIC_PORTS);
+    nic?.config.setBar(1, NIC_MEMORY);
+    nic?.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MEMORY);
+    nic?.config.write(PCI_INTERRUPT_LINE, 1, PCI_IRQS[pirqOf(NIC_SLOT, 1)]!);
+    for (const irq of new Set(PCI_IRQS)) pic.elcr.write(irq >>> 3, 1, pic.elcr.read(irq >>> 3, 1) | 1 << (irq & 7));
+  };
+  configure();
   if (interrupts.localApic && interrupts.ioApic) {
     mmio.register("apic.io", IO_APIC_BASE, 0x1000, interrupts.ioApic);
     mmio.register("apic.local", LOCAL_APIC_BASE, 0x1000, interrupts.localApic);
   }
 
-  const resettable = [pci, isa, bridge, pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard, vga];
+  const resettable = [pci, isa, bridge, ...(nic ? [nic] : []), pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard, vga];
   return {
     ports, mmio, interrupts, pic, pci, pm, pit, rtc, uart, ide: [primary, secondary], keyboard, vga, a20, post,
-    reset: () => { for (const device of resettable) device.reset(); },
+    reset: () => {
+      for (const device of resettable) device.reset();
+      configure();
+    },
   };
 }
 

@@ -175,9 +175,9 @@ test("8042: self test gives 55, interface test 0, the configuration byte reads b
 
 test("what a PC has and this one has not is counted by its name", () => {
   const { ports, ledger } = setUp();
-  ports.write(0xcf8, 4, 0x80000000);
-  assert.is(ports.read(0xcf8, 4), 0xffffffff);
-  assert.is(ledger.counts["device.absent.pci"], 2);
+  ports.write(0x3f2, 1, 0x1c);
+  assert.is(ports.read(0x3f4, 1), 0xff);
+  assert.is(ledger.counts["device.absent.floppy"], 2);
 });
 
 test("two machines share no state", () => {

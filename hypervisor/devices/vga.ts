@@ -1,0 +1,260 @@
+/**
+ * A VGA: registers, four planes of 64 KiB behind 0xa0000-0xbffff, and the text screen as characters.
+ * Reference: IBM PS/2 Hardware Interface Technical Reference, "Video Subsystem"; Abrash, Graphics Programming Black
+ * Book, chapters 23-28 (write and read modes).
+ * Left out: pixels (nothing is drawn: a text screen is read as text), fonts, timing other than the retrace bits,
+ * the monochrome ports' own registers (0x3b4 and 0x3d4 reach the same controller).
+ */
+import type { AccessSize, DeviceClock, PortDevice } from "./device.js";
+
+export const VGA_MEMORY = 0xa_0000, VGA_MEMORY_BYTES = 0x2_0000;
+export const VGA_PORTS = 0x3b0, VGA_PORT_COUNT = 48;
+
+/** Ports, counted from 0x3b0. */
+const CRTC_INDEX_MONO = 0x04, CRTC_DATA_MONO = 0x05, STATUS1_MONO = 0x0a, ATTRIBUTE = 0x10, ATTRIBUTE_READ = 0x11, MISC_WRITE = 0x12,
+  SEQUENCER_INDEX = 0x14, SEQUENCER_DATA = 0x15, DAC_MASK = 0x16, DAC_READ = 0x17, DAC_WRITE = 0x18, DAC_DATA = 0x19, MISC_READ = 0x1c,
+  GRAPHICS_INDEX = 0x1e, GRAPHICS_DATA = 0x1f, CRTC_INDEX = 0x24, CRTC_DATA = 0x25, STATUS1 = 0x2a;
+
+const SEQ_MAP_MASK = 2, SEQ_MEMORY_MODE = 4, MEMORY_CHAIN4 = 0x08, MEMORY_SEQUENTIAL = 0x04;
+const GC_SET_RESET = 0, GC_ENABLE_SET_RESET = 1, GC_COMPARE = 2, GC_ROTATE = 3, GC_READ_MAP = 4, GC_MODE = 5, GC_MISC = 6, GC_DONT_CARE = 7, GC_BIT_MASK = 8;
+const MISC_GRAPHICS = 0x01;
+const CRTC_DISPLAY_END = 0x12, CRTC_HORIZONTAL_END = 0x01, CRTC_OVERFLOW = 0x07, CRTC_MAX_SCAN = 0x09, CRTC_START_HIGH = 0x0c, CRTC_START_LOW = 0x0d,
+  CRTC_CURSOR_HIGH = 0x0e, CRTC_CURSOR_LOW = 0x0f, CRTC_RETRACE_END = 0x11, CRTC_PROTECT = 0x80, CRTC_OFFSET = 0x13;
+const STATUS_DISPLAY_OFF = 0x01, STATUS_RETRACE = 0x08;
+const FRAMES_A_SECOND = 70, RETRACE_SHARE = 0.05;
+
+/** Where the 128 KiB show planes, by GC_MISC bits 2-3: first offset, length. */
+const MAPS: readonly (readonly [number, number])[] = [[0, 0x2_0000], [0, 0x1_0000], [0x1_0000, 0x8000], [0x1_8000, 0x8000]];
+
+/** Mode 3 (80 x 25 characters), as a BIOS programs it. */
+const MODE3 = {
+  misc: 0x67,
+  sequencer: [0x03, 0x00, 0x03, 0x00, 0x02],
+  crtc: [0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0x00, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x1f, 0x96, 0xb9, 0xa3, 0xff],
+  graphics: [0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff],
+  attribute: [0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x0c, 0, 0x0f, 8, 0],
+} as const;
+const BLANK = 0x20, GREY_ON_BLACK = 0x07;
+
+/** The upper half of code page 437, and what stands below the space. */
+const CP437_HIGH = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ";
+
+export class Vga implements PortDevice {
+  /** The 128 KiB at 0xa0000. */
+  readonly window: PortDevice;
+  private readonly clock: DeviceClock;
+  /** Byte p of group a is plane p's byte a. */
+  private readonly planes = new Uint8Array(4 * 0x1_0000);
+  private readonly latch = new Uint8Array(4);
+  private readonly crtc = new Uint8Array(32);
+  private readonly sequencer = new Uint8Array(8);
+  private readonly graphics = new Uint8Array(16);
+  private readonly attribute = new Uint8Array(32);
+  private readonly palette = new Uint8Array(768);
+  private crtcIndex = 0;
+  private sequencerIndex = 0;
+  private graphicsIndex = 0;
+  private attributeIndex = 0;
+  private attributeData = false;
+  private misc = 0;
+  private dacMask = 0xff;
+  private dacIndex = 0;
+  private dacReading = false;
+
+  constructor(clock: DeviceClock) {
+    this.clock = clock;
+    this.window = {
+      read: (offset, size) => this.readMemory(offset, size), write: (offset, size, value) => this.writeMemory(offset, size, value), widest: () => 4,
+    };
+    this.reset();
+  }
+
+  /** Mode 3 with an empty screen. */
+  reset(): void {
+    this.crtc.set(MODE3.crtc);
+    this.sequencer.set(MODE3.sequencer);
+    this.graphics.set(MODE3.graphics);
+    this.attribute.set(MODE3.attribute);
+    this.misc = MODE3.misc;
+    this.attributeIndex = 0x20;
+    for (let a = 0; a < 0x4000; a++) {
+      this.planes[a * 4] = a % 2 === 0 ? BLANK : 0;
+      this.planes[a * 4 + 1] = a % 2 === 0 ? GREY_ON_BLACK : 0;
+    }
+  }
+
+  // ---- the screen ----------------------------------------------------------------------------------------------
+
+  get textMode(): boolean {
+    return (this.graphics[GC_MISC]! & MISC_GRAPHICS) === 0;
+  }
+
+  /** The text screen, lines without the spaces at their ends; a graphics mode gives its size in one line. */
+  screenText(): string {
+    const { crtc } = this;
+    const columns = crtc[CRTC_HORIZONTAL_END]! + 1;
+    const height = (crtc[CRTC_DISPLAY_END]! | (crtc[CRTC_OVERFLOW]! & 0x02) << 7 | (crtc[CRTC_OVERFLOW]! & 0x40) << 3) + 1;
+    if (!this.textMode) return `(graphics, ${columns * 8} x ${height})\n`;
+    const rows = Math.floor(height / ((crtc[CRTC_MAX_SCAN]! & 0x1f) + 1));
+    const start = crtc[CRTC_START_HIGH]! << 8 | crtc[CRTC_START_LOW]!;
+    const lines: string[] = [];
+    for (let row = 0; row < rows; row++) {
+      let line = "";
+      for (let column = 0; column < columns; column++) {
+        const cell = start + row * crtc[CRTC_OFFSET]! * 2 + column & 0x7fff;
+        line += character(this.planes[cell * 8 & 0x3_ffff]!);
+      }
+      lines.push(line.trimEnd());
+    }
+    return lines.join("\n") + "\n";
+  }
+
+  /** Cell the cursor is at, counted from the start of video memory. */
+  get cursor(): number {
+    return this.crtc[CRTC_CURSOR_HIGH]! << 8 | this.crtc[CRTC_CURSOR_LOW]!;
+  }
+
+  // ---- memory --------------------------------------------------------------------------------------------------
+
+  /** Offset in the mapped part of the window, -1 outside it. */
+  private mapped(offset: number): number {
+    const [first, length] = MAPS[this.graphics[GC_MISC]! >>> 2 & 3]!;
+    return offset >= first && offset < first + length ? offset - first : -1;
+  }
+
+  private get oddEven(): boolean {
+    return (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_SEQUENTIAL) === 0;
+  }
+
+  private readMemory(offset: number, size: AccessSize): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.readByte(offset + i) << (8 * i);
+    return value >>> 0;
+  }
+
+  private writeMemory(offset: number, size: AccessSize, value: number): void {
+    for (let i = 0; i < size; i++) this.writeByte(offset + i, (value >>> (8 * i)) & 0xff);
+  }
+
+  private readByte(offset: number): number {
+    const a = this.mapped(offset);
+    if (a < 0) return 0xff;
+    const { planes, graphics, latch } = this;
+    const chain4 = (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_CHAIN4) !== 0;
+    const at = (chain4 || this.oddEven ? a & (chain4 ? ~3 : ~1) : a) & 0xffff;
+    for (let plane = 0; plane < 4; plane++) latch[plane] = planes[at * 4 + plane]!;
+    if (chain4) return latch[a & 3]!;
+    if ((graphics[GC_MODE]! & 0x08) === 0) return latch[this.oddEven ? graphics[GC_READ_MAP]! & 2 | a & 1 : graphics[GC_READ_MAP]! & 3]!;
+    let same = 0xff; // read mode 1: bits whose colour matches in every plane that is cared for
+    for (let plane = 0; plane < 4; plane++) {
+      if ((graphics[GC_DONT_CARE]! >>> plane & 1) === 0) continue;
+      same &= (graphics[GC_COMPARE]! >>> plane & 1) !== 0 ? latch[plane]! : ~latch[plane]!;
+    }
+    return same & 0xff;
+  }
+
+  private writeByte(offset: number, value: number): void {
+    const a = this.mapped(offset);
+    if (a < 0) return;
+    const chain4 = (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_CHAIN4) !== 0;
+    let mask = this.sequencer[SEQ_MAP_MASK]! & 0xf, at = a & 0xffff;
+    if (chain4) { mask &= 1 << (a & 3); at &= ~3; }
+    else if (this.oddEven) { mask &= (a & 1) !== 0 ? 0xa : 0x5; at &= ~1; }
+    for (let plane = 0; plane < 4; plane++) {
+      if ((mask >>> plane & 1) !== 0) this.planes[at * 4 + plane] = this.blend(plane, value);
+    }
+  }
+
+  /** What a written byte becomes in a plane: write modes 0 to 3. */
+  private blend(plane: number, value: number): number {
+    const { graphics } = this;
+    const latch = this.latch[plane]!;
+    const mode = graphics[GC_MODE]! & 3;
+    if (mode === 1) return latch;
+    const shift = graphics[GC_ROTATE]! & 7;
+    const rotated = (value >>> shift | value << (8 - shift)) & 0xff;
+    const full = (bits: number): number => (bits >>> plane & 1) !== 0 ? 0xff : 0;
+    let bitMask = graphics[GC_BIT_MASK]!;
+    let source: number;
+    if (mode === 0) source = (graphics[GC_ENABLE_SET_RESET]! >>> plane & 1) !== 0 ? full(graphics[GC_SET_RESET]!) : rotated;
+    else if (mode === 2) source = full(value);
+    else {
+      source = full(graphics[GC_SET_RESET]!);
+      bitMask &= rotated;
+    }
+    const operation = graphics[GC_ROTATE]! >>> 3 & 3;
+    const mixed = operation === 0 ? source : operation === 1 ? source & latch : operation === 2 ? source | latch : source ^ latch;
+    return mixed & bitMask | latch & ~bitMask;
+  }
+
+  // ---- registers -----------------------------------------------------------------------------------------------
+
+  read(port: number): number {
+    switch (port) {
+      case CRTC_INDEX: case CRTC_INDEX_MONO: return this.crtcIndex;
+      case CRTC_DATA: case CRTC_DATA_MONO: return this.crtc[this.crtcIndex & 31]!;
+      case STATUS1: case STATUS1_MONO: this.attributeData = false; return this.status1();
+      case ATTRIBUTE: return this.attributeIndex;
+      case ATTRIBUTE_READ: return this.attribute[this.attributeIndex & 31]!;
+      case MISC_WRITE: return 0; // input status 0
+      case MISC_READ: return this.misc;
+      case SEQUENCER_INDEX: return this.sequencerIndex;
+      case SEQUENCER_DATA: return this.sequencer[this.sequencerIndex & 7]!;
+      case DAC_MASK: return this.dacMask;
+      case DAC_READ: return this.dacReading ? 3 : 0;
+      case DAC_WRITE: return Math.floor(this.dacIndex / 3);
+      case DAC_DATA: return this.palette[this.nextColour()]!;
+      case GRAPHICS_INDEX: return this.graphicsIndex;
+      case GRAPHICS_DATA: return this.graphics[this.graphicsIndex & 15]!;
+      default: return 0xff;
+    }
+  }
+
+  write(port: number, _size: AccessSize, value: number): void {
+    switch (port) {
+      case CRTC_INDEX: case CRTC_INDEX_MONO: this.crtcIndex = value & 31; break;
+      case CRTC_DATA: case CRTC_DATA_MONO: this.writeCrtc(value); break;
+      case ATTRIBUTE:
+        if (this.attributeData) this.attribute[this.attributeIndex & 31] = value & 0x3f;
+        else this.attributeIndex = value & 0x3f;
+        this.attributeData = !this.attributeData;
+        break;
+      case MISC_WRITE: this.misc = value; break;
+      case SEQUENCER_INDEX: this.sequencerIndex = value & 7; break;
+      case SEQUENCER_DATA: this.sequencer[this.sequencerIndex] = value; break;
+      case DAC_MASK: this.dacMask = value; break;
+      case DAC_READ: case DAC_WRITE:
+        this.dacReading = port === DAC_READ;
+        this.dacIndex = value * 3;
+        break;
+      case DAC_DATA: this.palette[this.nextColour()] = value & 0x3f; break;
+      case GRAPHICS_INDEX: this.graphicsIndex = value & 15; break;
+      case GRAPHICS_DATA: this.graphics[this.graphicsIndex] = value; break;
+      default: break;
+    }
+  }
+
+  /** Registers 0 to 7 are locked by bit 7 of register 0x11, but for one bit of the overflow register. */
+  private writeCrtc(value: number): void {
+    const i = this.crtcIndex;
+    if (i > 7 || (this.crtc[CRTC_RETRACE_END]! & CRTC_PROTECT) === 0) this.crtc[i] = value;
+    else if (i === CRTC_OVERFLOW) this.crtc[i] = this.crtc[i]! & ~0x10 | value & 0x10;
+  }
+
+  private nextColour(): number {
+    const index = this.dacIndex;
+    this.dacIndex = (index + 1) % 768;
+    return index;
+  }
+
+  /** Software waits for the vertical retrace to begin or end: it takes a part of each frame. */
+  private status1(): number {
+    const frames = this.clock.now() / this.clock.hz * FRAMES_A_SECOND;
+    return frames - Math.floor(frames) < RETRACE_SHARE ? STATUS_RETRACE | STATUS_DISPLAY_OFF : 0;
+  }
+}
+
+function character(code: number): string {
+  if (code >= 0x80) return CP437_HIGH[code - 0x80]!;
+  return code < 0x20 || code === 0x7f ? " " : String.fromCharCode(code);
+}
