@@ -41,7 +41,7 @@ const program = new Command("trivisor")
 
 program.command("run")
   .description("run a guest; its first serial port is stdin and stdout")
-  .argument("<image>", "a Multiboot kernel, or for mode paravirt a Xen one")
+  .argument("<image>", "a Multiboot kernel or a Linux bzImage; for mode paravirt a Xen kernel")
   .option("--mode <mode>", "native, classic, dbt, paravirt or hvm", "native")
   .option("-m, --memory <MiB>", "memory of the guest", wholeNumber, 64)
   .option("--append <string>", "the kernel's command line")

@@ -49,6 +49,8 @@ const CASES: readonly (readonly [string, () => string[], RegExp])[] = [
   ["an unknown workload", () => ["compare", "quake"], /unknown workload 'quake'.*syscall/],
   ["an unknown mode to compare", () => ["compare", "--modes", "native,kvm"], /unknown mode 'kvm'/],
   ["no modes to compare", () => ["compare", "--modes", ","], /no modes/],
+  ["a bench that is none", () => ["bench", "quake"], /quake/],
+  ["a baseline that is none", () => ["bench", "decoder", "--baseline", good], /baseline/],
   ["a report in a file", () => ["compare", "syscall", "--report", good], /cannot be made/],
   ["a comparison that cannot be written", () => ["compare", "syscall", "--json", scratch.folder], /directory/],
 ];
@@ -90,7 +92,7 @@ test("the version comes at once", () => {
 test("help names every verb", () => {
   const { code, out } = trivisor(["--help"]);
   assert.is(code, 0);
-  for (const verb of ["run", "compare"]) assert.match(out, new RegExp(`^ {2}${verb} `, "m"));
+  for (const verb of ["run", "compare", "explain", "bench"]) assert.match(out, new RegExp(`^ {2}${verb} `, "m"));
 });
 
 test("a reader that leaves early is no error", () => {
