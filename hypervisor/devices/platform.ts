@@ -6,6 +6,7 @@
 import type { BlockBackend } from "./block-backend.js";
 import type { CountEvent, DeviceClock, GuestMemory, PortDevice, SignalLine } from "./device.js";
 import type { DiskTiming } from "./disk-timing.js";
+import { AtapiCd } from "./atapi-cd.js";
 import { AtaDisk } from "./ata-disk.js";
 import { MmioBus, PortBus } from "./bus.js";
 import { DebugConsole, ExitPort, PostPort } from "./exit.js";
@@ -25,6 +26,7 @@ import { Rtc146818 } from "./rtc146818.js";
 import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
+import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BASE, LFB_BYTES } from "./vga-dispi.js";
 import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
 
 export interface PlatformOptions {
@@ -50,6 +52,8 @@ export interface PlatformOptions {
   onA20?: SignalLine;
   /** Up to four disks: primary master, primary slave, secondary master, secondary slave. */
   disks?: readonly BlockBackend[];
+  /** Positions (as in `disks`) that hold a CD-ROM drive with this disc. */
+  discs?: readonly (BlockBackend | undefined)[];
   diskTiming: DiskTiming;
   /** A network card is there when its cable leads somewhere. */
   network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
@@ -99,6 +103,8 @@ export function createPlatform(options: PlatformOptions): Platform {
     clock, irq: interrupts.line(8), count, startTime: options.startTime, memoryBytes: options.memoryBytes ?? options.memory.size,
   });
   const disk = (index: number): ((host: IdeHost) => IdeDrive) | undefined => {
+    const disc = options.discs?.[index];
+    if (disc) return host => new AtapiCd(host, { backend: disc, clock, timing: options.diskTiming, count });
     const backend = options.disks?.[index];
     return backend && (host => new AtaDisk(host, { backend, clock, timing: options.diskTiming, count, position: index & 1 }));
   };
@@ -143,6 +149,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x00f0, 2, "fpu", absent("fpu")],
     [0x00f4, 1, "exit", new ExitPort(options.onExit)],
     [0x0170, 8, "ide.secondary", secondary],
+    [DISPI_PORTS, DISPI_PORT_COUNT, "vga.dispi", vga.dispi],
     [0x01f0, 8, "ide.primary", primary],
     [0x0278, 8, "lpt2", absent("parallel")],
     [0x02e8, 8, "com4", absent("serial")],
@@ -169,6 +176,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
   mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
+  mmio.register("vga.lfb", LFB_BASE, LFB_BYTES, vga.dispi.window);
   /** What firmware sets up before a system starts: where windows are, and which IRQ a function has. */
   const configure = (): void => {
     bridge.config.setBar(4, BUS_MASTER_BASE);

@@ -2,10 +2,14 @@
  * A VGA: registers, four planes of 64 KiB behind 0xa0000-0xbffff, and the text screen as characters.
  * Reference: IBM PS/2 Hardware Interface Technical Reference, "Video Subsystem"; Abrash, Graphics Programming Black
  * Book, chapters 23-28 (write and read modes).
- * Left out: pixels (nothing is drawn: a text screen is read as text), fonts, timing other than the retrace bits,
- * the monochrome ports' own registers (0x3b4 and 0x3d4 reach the same controller).
+ * vga-dispi.ts has the linear frame buffer, vga-picture.ts draws what is seen.
+ * Left out: loadable fonts, panning, split screen, blinking, timing other than the retrace bits, the monochrome ports' own
+ * registers (0x3b4 and 0x3d4 reach the same controller).
  */
 import type { AccessSize, DeviceClock, PortDevice } from "./device.js";
+import { Dispi } from "./vga-dispi.js";
+import { character } from "./vga-font.js";
+import { defaultPalette, drawFrameBuffer, drawVga, palette256, type Picture } from "./vga-picture.js";
 
 export const VGA_MEMORY = 0xa_0000, VGA_MEMORY_BYTES = 0x2_0000;
 export const VGA_PORTS = 0x3b0, VGA_PORT_COUNT = 48;
@@ -17,10 +21,11 @@ const CRTC_INDEX_MONO = 0x04, CRTC_DATA_MONO = 0x05, STATUS1_MONO = 0x0a, ATTRIB
 
 const SEQ_MAP_MASK = 2, SEQ_MEMORY_MODE = 4, MEMORY_CHAIN4 = 0x08, MEMORY_SEQUENTIAL = 0x04;
 const GC_SET_RESET = 0, GC_ENABLE_SET_RESET = 1, GC_COMPARE = 2, GC_ROTATE = 3, GC_READ_MAP = 4, GC_MODE = 5, GC_MISC = 6, GC_DONT_CARE = 7, GC_BIT_MASK = 8;
-const MISC_GRAPHICS = 0x01;
+const MISC_GRAPHICS = 0x01, MODE_256_COLOURS = 0x40;
 const CRTC_DISPLAY_END = 0x12, CRTC_HORIZONTAL_END = 0x01, CRTC_OVERFLOW = 0x07, CRTC_MAX_SCAN = 0x09, CRTC_START_HIGH = 0x0c, CRTC_START_LOW = 0x0d,
   CRTC_CURSOR_HIGH = 0x0e, CRTC_CURSOR_LOW = 0x0f, CRTC_RETRACE_END = 0x11, CRTC_PROTECT = 0x80, CRTC_OFFSET = 0x13;
 const STATUS_DISPLAY_OFF = 0x01, STATUS_RETRACE = 0x08;
+const BANK_BYTES = 0x1_0000;
 const FRAMES_A_SECOND = 70, RETRACE_SHARE = 0.05;
 
 /** Where the 128 KiB show planes, by GC_MISC bits 2-3: first offset, length. */
@@ -36,12 +41,11 @@ const MODE3 = {
 } as const;
 const BLANK = 0x20, GREY_ON_BLACK = 0x07;
 
-/** The upper half of code page 437, and what stands below the space. */
-const CP437_HIGH = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ";
-
 export class Vga implements PortDevice {
   /** The 128 KiB at 0xa0000. */
   readonly window: PortDevice;
+  /** Frame buffer modes. */
+  readonly dispi = new Dispi();
   private readonly clock: DeviceClock;
   /** Byte p of group a is plane p's byte a. */
   private readonly planes = new Uint8Array(4 * 0x1_0000);
@@ -77,6 +81,8 @@ export class Vga implements PortDevice {
     this.attribute.set(MODE3.attribute);
     this.misc = MODE3.misc;
     this.attributeIndex = 0x20;
+    this.palette.set(defaultPalette());
+    this.dispi.reset();
     for (let a = 0; a < 0x4000; a++) {
       this.planes[a * 4] = a % 2 === 0 ? BLANK : 0;
       this.planes[a * 4 + 1] = a % 2 === 0 ? GREY_ON_BLACK : 0;
@@ -89,11 +95,35 @@ export class Vga implements PortDevice {
     return (this.graphics[GC_MISC]! & MISC_GRAPHICS) === 0;
   }
 
+  /** Loads the colours a BIOS loads for a mode: those of sixteen, or of 256. */
+  loadPalette(colour256: boolean): void {
+    this.palette.set(colour256 ? palette256() : defaultPalette());
+  }
+
+  private get columns(): number {
+    return this.crtc[CRTC_HORIZONTAL_END]! + 1;
+  }
+
+  /** Scan lines shown. */
+  private get lines(): number {
+    const { crtc } = this;
+    return (crtc[CRTC_DISPLAY_END]! | (crtc[CRTC_OVERFLOW]! & 0x02) << 7 | (crtc[CRTC_OVERFLOW]! & 0x40) << 3) + 1;
+  }
+
+  /** The picture, whatever the mode. */
+  screenRgb(): Picture {
+    const { dispi, planes, palette, attribute, crtc, columns, textMode, cursor } = this;
+    if (dispi.enabled) return drawFrameBuffer(dispi, palette);
+    return drawVga({
+      planes, palette, attribute, crtc, columns, textMode, cursor, height: this.lines,
+      colour256: (this.graphics[GC_MODE]! & MODE_256_COLOURS) !== 0, start: crtc[CRTC_START_HIGH]! << 8 | crtc[CRTC_START_LOW]!,
+    });
+  }
+
   /** The text screen, lines without the spaces at their ends; a graphics mode gives its size in one line. */
   screenText(): string {
-    const { crtc } = this;
-    const columns = crtc[CRTC_HORIZONTAL_END]! + 1;
-    const height = (crtc[CRTC_DISPLAY_END]! | (crtc[CRTC_OVERFLOW]! & 0x02) << 7 | (crtc[CRTC_OVERFLOW]! & 0x40) << 3) + 1;
+    const { crtc, columns, dispi, lines: height } = this;
+    if (dispi.enabled) return `(graphics, ${dispi.width} x ${dispi.height}, ${dispi.bitsPerPixel} bits a pixel)\n`;
     if (!this.textMode) return `(graphics, ${columns * 8} x ${height})\n`;
     const rows = Math.floor(height / ((crtc[CRTC_MAX_SCAN]! & 0x1f) + 1));
     const start = crtc[CRTC_START_HIGH]! << 8 | crtc[CRTC_START_LOW]!;
@@ -137,6 +167,7 @@ export class Vga implements PortDevice {
   }
 
   private readByte(offset: number): number {
+    if (this.dispi.enabled) return offset < BANK_BYTES ? this.dispi.memory[this.dispi.bank + offset]! : 0xff;
     const a = this.mapped(offset);
     if (a < 0) return 0xff;
     const { planes, graphics, latch } = this;
@@ -154,6 +185,10 @@ export class Vga implements PortDevice {
   }
 
   private writeByte(offset: number, value: number): void {
+    if (this.dispi.enabled) {
+      if (offset < BANK_BYTES) this.dispi.memory[this.dispi.bank + offset] = value;
+      return;
+    }
     const a = this.mapped(offset);
     if (a < 0) return;
     const chain4 = (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_CHAIN4) !== 0;
@@ -252,9 +287,4 @@ export class Vga implements PortDevice {
     const frames = this.clock.now() / this.clock.hz * FRAMES_A_SECOND;
     return frames - Math.floor(frames) < RETRACE_SHARE ? STATUS_RETRACE | STATUS_DISPLAY_OFF : 0;
   }
-}
-
-function character(code: number): string {
-  if (code >= 0x80) return CP437_HIGH[code - 0x80]!;
-  return code < 0x20 || code === 0x7f ? " " : String.fromCharCode(code);
 }
