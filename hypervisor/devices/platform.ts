@@ -27,7 +27,6 @@ import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
 import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BASE, LFB_BYTES } from "./vga-dispi.js";
-import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BASE, LFB_BYTES } from "./vga-dispi.js";
 import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
 
 export interface PlatformOptions {
@@ -151,7 +150,6 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x00f4, 1, "exit", new ExitPort(options.onExit)],
     [0x0170, 8, "ide.secondary", secondary],
     [DISPI_PORTS, DISPI_PORT_COUNT, "vga.dispi", vga.dispi],
-    [DISPI_PORTS, DISPI_PORT_COUNT, "vga.dispi", vga.dispi],
     [0x01f0, 8, "ide.primary", primary],
     [0x0278, 8, "lpt2", absent("parallel")],
     [0x02e8, 8, "com4", absent("serial")],
@@ -178,7 +176,6 @@ export function createPlatform(options: PlatformOptions): Platform {
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
   mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
-  mmio.register("vga.lfb", LFB_BASE, LFB_BYTES, vga.dispi.window);
   mmio.register("vga.lfb", LFB_BASE, LFB_BYTES, vga.dispi.window);
   /** What firmware sets up before a system starts: where windows are, and which IRQ a function has. */
   const configure = (): void => {
