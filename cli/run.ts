@@ -18,6 +18,7 @@ export interface RunFlags {
   readonly mmu?: string;
   readonly profile?: string;
   readonly stats?: string;
+  readonly screendump?: string;
   readonly maxInstructions?: number;
   readonly timeout?: number;
   readonly realtime?: boolean;
@@ -41,6 +42,7 @@ export async function run(image: string, flags: RunFlags): Promise<void> {
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
   if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");
   const stats = flags.stats === undefined ? undefined : new OutputFile(flags.stats);
+  const screendump = flags.screendump === undefined ? undefined : new OutputFile(flags.screendump);
   const input = new ConsoleInput();
   let ending: Ending;
   try {
@@ -51,6 +53,7 @@ export async function run(image: string, flags: RunFlags): Promise<void> {
     err.flush();
   }
   stats?.finish(`${JSON.stringify(vm.stats(), null, 1)}\n`);
+  screendump?.finish(vm.screenText() ?? "");
   process.exitCode = report(ending, vm, flags);
   if (flags.hot !== undefined) process.stderr.write(hotTable(vm.hottest(flags.hot === true ? DEFAULT_HOT : flags.hot), vm.machine.ledger.instructions));
 }

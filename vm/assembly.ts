@@ -54,6 +54,8 @@ export interface Assembly {
   send(bytes: Iterable<number>): void;
   /** Puts the image into memory and the processor at its entry; called once, when the engine is there. */
   start(engine: Engine): void;
+  /** The text on the VGA's screen; absent where there is no VGA. */
+  screenText?(): string;
   /** Only classic gives one. */
   wrongInstructions?(): WrongInstruction[];
 }
@@ -74,6 +76,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
     serialOut: outside.serialOut, debugOut: outside.debugOut, onExit: outside.exit, onReset: outside.reset,
     onInterrupt: () => { cpu.recheck = true; },
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
+    network: parts.options.network,
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;

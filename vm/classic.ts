@@ -9,12 +9,13 @@ export const buildClassic: Builder = (parts) => {
   let platform: Platform | undefined = undefined;
   const { strategy, memory, start, report } = createClassic(machine, lateController(() => platform!));
   platform = assemblePlatform(parts, memory);
-  const { ports, uart } = platform;
+  const { ports, uart, vga } = platform;
   return {
     strategy, memory,
     // CR3 is the shadow tables' root while the guest runs: what it has not touched yet is not there.
     linear: (cpu, la) => linearToPhysical(cpu, machine.memory, la),
     send: (bytes) => uart.receive(bytes),
+    screenText: () => vga.screenText(),
     start: () => {
       machine.cpu.ports = ports;
       bootPc(parts, memory, machine.cpu);

@@ -9,7 +9,7 @@ export const buildDbt: Builder = (parts) => {
   let platform: Platform | undefined = undefined;
   const { strategy, memory, p2m, hooks } = createDbt(machine, lateController(() => platform!));
   platform = assemblePlatform(parts, memory);
-  const { ports, uart } = platform;
+  const { ports, uart, vga } = platform;
   return {
     strategy, memory, engine: { translation: hooks },
     linear: (cpu, la) => {
@@ -17,6 +17,7 @@ export const buildDbt: Builder = (parts) => {
       return gpa < 0 ? -1 : p2m.machineAddress(gpa);
     },
     send: (bytes) => uart.receive(bytes),
+    screenText: () => vga.screenText(),
     start: () => {
       machine.cpu.ports = ports;
       bootPc(parts, memory, machine.cpu);

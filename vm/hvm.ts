@@ -15,7 +15,7 @@ export const buildHvm: Builder = (parts) => {
   let platform: Platform | undefined = undefined;
   const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
   platform = assemblePlatform(parts, memory);
-  const { ports, uart } = platform;
+  const { ports, uart, vga } = platform;
   return {
     strategy: hvm.strategy, memory,
     linear: (_cpu, la) => {
@@ -23,6 +23,7 @@ export const buildHvm: Builder = (parts) => {
       return gpa < 0 ? -1 : map.machineAddress(gpa);
     },
     send: (bytes) => uart.receive(bytes),
+    screenText: () => vga.screenText(),
     start: () => {
       machine.cpu.ports = ports;
       bootPc(parts, memory, machine.cpu);

@@ -17,6 +17,7 @@ export const buildNative: Builder = (parts) => {
     memory,
     linear: (cpu, la) => linearToPhysical(cpu, machine.memory, la),
     send: (bytes) => platform.uart.receive(bytes),
+    screenText: () => platform.vga.screenText(),
     start: () => {
       machine.cpu.ports = hardwarePorts(platform.ports, machine.ledger);
       bootPc(parts, memory, machine.cpu);

@@ -1,5 +1,6 @@
 import { UsageError } from "../hypervisor/errors.js";
 import type { BlockBackend } from "../hypervisor/devices/block-backend.js";
+import type { NetworkHub } from "../hypervisor/devices/network-hub.js";
 import type { CostProfile } from "../hypervisor/ledger.js";
 
 /** The ways to run a guest, in the order every table lists them. */
@@ -22,10 +23,12 @@ export interface VmOptions {
   readonly memory?: number;
   /** The kernel's command line. */
   readonly append?: string;
-  /** A Multiboot module or a Xen domain's ramdisk: a file's path, or its bytes. */
+  /** Linux's initrd, a Multiboot module or a Xen domain's ramdisk: a file's path, or its bytes. */
   readonly initrd?: string | Uint8Array;
   /** Up to four: a file's path (written in place), bytes (copied on write), or a back end. */
   readonly disks?: readonly (string | Uint8Array | BlockBackend)[];
+  /** Where the cable of the machine's network card leads; there is no card without one. Machines that share a hub are to run in a fixed order. */
+  readonly network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
   /** Tables that hvm translates by: `ept`, or `shadow` as the first processors with VT-x had to. */
   readonly mmu?: MmuKind;
   /** What an event costs; default the profile `xeon-2003`. */

@@ -8,13 +8,14 @@ import { GuestCrash } from "../hypervisor/trap.js";
 import { Engine } from "../translator/engine.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
-import type { Assembly, Parts, WrongInstruction } from "./assembly.js";
+import type { Assembly, Parts } from "./assembly.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
 import { BUILDERS, monitorBytes } from "./modes.js";
 import { checkOptions, DEFAULT_MEMORY, type Mode, type VmOptions } from "./options.js";
 import { loadProfile } from "./profiles.js";
 import { formatRegisters, readRegister, type RegisterName, writeRegister } from "./registers.js";
+import type { RunLimits, Space, VmOutcome, VmStats } from "./run-types.js";
 import { SerialTap } from "./serial.js";
 import { watchTimestamps } from "./timestamps.js";
 
@@ -23,50 +24,6 @@ const MIB = 1 << 20;
 const PIECE = 1 << 20;
 /** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
 const DEAD_SECONDS = 10, DEAD_WAKES = 100;
-
-/** Which addresses `read` and `write` mean. */
-export type Space = "linear" | "guest-physical" | "machine";
-
-/** When `run` comes back at the latest. */
-export interface RunLimits {
-  /** This many more instructions have completed. */
-  readonly instructions?: number;
-  /** The ledger has counted this event (`vmexit.hlt`), or one of a family (`hypercall.*`). */
-  readonly event?: string;
-  /** The guest has ended a line on COM1 that holds this text or matches this pattern. */
-  readonly serial?: string | RegExp;
-  /** Asked now and then while the guest runs; true ends the run. Nothing in the guest depends on when it is asked. */
-  readonly pause?: () => boolean;
-}
-
-/** Why `run` came back. */
-export type VmOutcome =
-  /** The guest powered off, or wrote `code` to port 0xf4. */
-  | { readonly reason: "exit"; readonly code: number }
-  /** The guest asked for a reset; there is no firmware here that could start it again. */
-  | { readonly reason: "reset" }
-  /** Triple fault, or the domain was killed: what happened, and the registers at that moment. */
-  | { readonly reason: "crash"; readonly message: string; readonly registers: string }
-  | { readonly reason: "limit" | "event" | "serial" }
-  /** `stop` was called or `pause` said so. */
-  | { readonly reason: "stopped" }
-  /** Halted, with nothing to wake it but bytes on its console. */
-  | { readonly reason: "idle" };
-
-/** What a run counted; the same bytes each time as JSON. */
-export interface VmStats {
-  readonly schema: "trivisor/stats@1";
-  readonly mode: Mode;
-  readonly profile: string;
-  readonly memory: number;
-  readonly instructions: number;
-  readonly cycles: number;
-  /** Those of `cycles` in which the processor was halted. */
-  readonly idleCycles: number;
-  readonly events: Record<string, number>;
-  /** Mode classic: what went wrong without a trap. */
-  readonly wrong?: readonly WrongInstruction[];
-}
 
 /** One virtual machine. Machines share nothing, and a run depends on nothing but the options and what was sent. */
 export class Vm {
@@ -112,6 +69,11 @@ export class Vm {
   private end(outcome: VmOutcome): void {
     this.ended = outcome;
     this.engine.stop();
+  }
+
+  /** The text on the screen, undefined in a mode that has none. */
+  screenText(): string | undefined {
+    return this.assembly.screenText?.();
   }
 
   // ---- running -------------------------------------------------------------------------------------------------------
@@ -324,3 +286,4 @@ export function createVm(options: VmOptions, listeners: VmListeners = {}): Vm {
 }
 
 export { UsageError };
+export type { RunLimits, Space, VmOutcome, VmStats };
