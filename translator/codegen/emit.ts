@@ -27,6 +27,8 @@ export interface RegionContext {
   flagsWritten: boolean;
   /** Flags may be pending somewhere. */
   pending: boolean;
+  /** There are x87 instructions. */
+  x87: boolean;
 }
 
 /** What a block's instruction became. */
@@ -69,13 +71,17 @@ export class Emitter implements Vocabulary {
   }
 
   /** `giveBack` is how many of the block's instructions have not completed when this one faults. */
-  emit(instruction: Instruction, semantics: Semantics & { kind: "inline" }, eip: number, giveBack: number, dropFlags: boolean): Emitted {
+  begin(instruction: Instruction, eip: number, giveBack: number, dropFlags: boolean): void {
     this.instruction = instruction;
     this.next = eip + instruction.length | 0;
     this.site = -1;
     this.sawFlagsSet = this.sawFlagsRead = this.faults = this.usesSecond = false;
     this.dropFlags = dropFlags;
     this.siteFactory = () => this.region.sites.push({ eip, giveBack }) - 1;
+  }
+
+  emit(instruction: Instruction, semantics: Semantics & { kind: "inline" }, eip: number, giveBack: number, dropFlags: boolean): Emitted {
+    this.begin(instruction, eip, giveBack, dropFlags);
     const prelude = this.settleFlags(instruction, factsOf(semantics), dropFlags);
     const body = this.body(semantics);
     return {
@@ -174,7 +180,7 @@ export class Emitter implements Vocabulary {
 
   // ---- registers -------------------------------------------------------------------------------------------------
 
-  private readRegister(index: number, size: number): Expression {
+  readRegister(index: number, size: number): Expression {
     const r = size === 8 ? index & 3 : index;
     this.region.used |= 1 << r;
     const local = identifier(register(r));
@@ -183,7 +189,7 @@ export class Emitter implements Vocabulary {
     return index < 4 ? binary(local, "&", literal(255)) : binary(binary(local, ">>>", literal(8)), "&", literal(255));
   }
 
-  private writeRegister(index: number, size: number, value: Expression): Expression {
+  writeRegister(index: number, size: number, value: Expression): Expression {
     const r = size === 8 ? index & 3 : index;
     this.region.used |= 1 << r;
     this.region.written |= 1 << r;
@@ -198,7 +204,7 @@ export class Emitter implements Vocabulary {
   // ---- memory ----------------------------------------------------------------------------------------------------
 
   /** The effective address of an operand, which is its linear address in a flat segment. */
-  private effective(m: MemOperand): Expression {
+  effective(m: MemOperand): Expression {
     let e: Expression | null = null;
     if (m.base >= 0) e = this.readRegister(m.base, 32);
     if (m.index >= 0) {
@@ -211,31 +217,31 @@ export class Emitter implements Vocabulary {
     return e.type === "Identifier" ? e : binary(e, "|", zero);
   }
 
-  private siteNumber(): Expression {
+  siteNumber(): Expression {
     this.faults = true;
     if (this.site < 0) this.site = this.siteFactory();
     return literal(this.site);
   }
 
-  private tlbWord(address: string, write: boolean): Expression {
+  tlbWord(address: string, write: boolean): Expression {
     const table = this.region.user ? (write ? TLB_USER_WRITE : TLB_USER_READ) : write ? TLB_SUPERVISOR_WRITE : TLB_SUPERVISOR_READ;
     return element("i32", binary(literal(table), "+", binary(identifier(address), ">>>", literal(12))));
   }
 
   /** Test that the TLB word `word` serves an access of `z` bits at `address` on the fast path. */
-  private hits(address: string, word: string, z: number): Expression {
+  hits(address: string, word: string, z: number): Expression {
     if (z === 8) return binary(identifier(word), "!==", zero);
     return binary(binary(identifier(address), "&", literal(z === 32 ? 3 : 1)), "<", binary(identifier(word), "&", literal(1)));
   }
 
-  private cell(address: string, word: string, z: number): [string, Expression] {
+  cell(address: string, word: string, z: number): [string, Expression] {
     const sum = binary(identifier(address), "+", identifier(word));
     if (z === 8) return ["u8", binary(binary(sum, "-", literal(1)), "|", zero)];
     return z === 16 ? ["u16", binary(sum, ">>>", literal(1))] : ["i32", binary(sum, ">>>", literal(2))];
   }
 
   /** (… $a = address, $s = TLB word, hit ? memory : slow call) */
-  private load(address: Expression, z: number): Expression {
+  load(address: Expression, z: number): Expression {
     const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
     return sequence([
       assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, false)),
@@ -249,7 +255,7 @@ export class Emitter implements Vocabulary {
     return conditional(this.hits("$m", "$w", z), element(array, index), call(`update${z}`, [identifier("$m"), this.siteNumber()]));
   }
 
-  private storeAt(address: Expression, z: number, value: Expression): Expression {
+  storeAt(address: Expression, z: number, value: Expression): Expression {
     const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
     return sequence([
       assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, true)),
@@ -354,7 +360,7 @@ export class Emitter implements Vocabulary {
     return this.setPending(PENDING_ROTATE, binary(carry, "|", folded(overflow, "<<", literal(11))));
   }
 
-  private setArithmetic(flags: Expression): Expression {
+  setArithmetic(flags: Expression): Expression {
     this.sawFlagsSet = true;
     this.region.flagsWritten = true;
     const e = sequence([...this.clearPending(), assign(FLAG_DST, flags), assign(FLAG_OP, literal(CC_EFLAGS << 2))]);

@@ -10,6 +10,7 @@ import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
 import { ADDRESS, BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET, TLB_WORD } from "./emit.js";
 import { print } from "./print.js";
+import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
@@ -94,7 +95,7 @@ class RegionBuilder {
     this.headers = loopHeaders(this.graph);
     this.predecessors = new Int32Array(blocks.length + 1);
     for (const list of this.graph.successors) for (const s of list) this.predecessors[s]!++;
-    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false, pending: false };
+    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false, pending: false, x87: false };
     this.emitter = new Emitter(this.context);
   }
 
@@ -142,10 +143,15 @@ class RegionBuilder {
       const semantics = semanticsOf(instruction);
       const last = i === count - 1;
       if (last && replaced(block)) return [...out, ...this.leaveThrough(block, i)];
+      const x87 = semantics.kind === "helper" ? x87Facts(instruction) : null;
       if (semantics.kind === "inline" && !usesSegment(instruction)) {
         const emitted = this.emitter.emit(instruction, semantics, eip, count - i, dead[i]!);
         if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
         out.push(A.block(emitted.statements));
+      } else if (x87 !== null) {
+        this.context.x87 = true;
+        this.emitter.begin(instruction, eip, count - i, false);
+        out.push(...emitX87(this.emitter, instruction, eip, !usesSegment(instruction), () => x87.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, x87)));
       } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || isString(instruction)) {
         out.push(...this.helper(block, i, count));
       } else {
@@ -264,6 +270,23 @@ class RegionBuilder {
     ];
   }
 
+  /** The semantics of an x87 instruction on the heap: only what they read of the registers goes there before. */
+  private x87Helper(block: Block, i: number, count: number, facts: X87Facts): Statement[] {
+    const registers = (mask: number): number[] => [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (mask & 1 << r) !== 0);
+    const k = this.ops.push(block.ops[i]!) - 1;
+    const leave = A.block([
+      A.statement(A.assign(EXIT_EIP, A.literal(block.addresses[i + 1] ?? block.nextEip))),
+      A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
+    ]);
+    const asked = A.call("xslow", [A.element("ops", A.literal(k)), this.emitter.siteNumber(), add(n(), count - i)]);
+    const writes = registers(facts.writes);
+    const after = writes.map((r) => A.statement(this.emitter.writeRegister(r, 32, i32(r))));
+    return [
+      ...registers(facts.reads).map((r) => setI32(r, this.emitter.readRegister(r, 32))),
+      ...(writes.length === 0 ? [A.ifThen(asked, leave)] : [A.statement(A.assign(TARGET, asked)), ...after, A.ifThen(A.identifier(TARGET), leave)]),
+    ];
+  }
+
   /** The last instruction runs in the interpreter's binding, which sets EIP; the region is left. */
   private leaveThrough(block: Block, i: number): Statement[] {
     const count = block.instructions.length;
@@ -280,7 +303,10 @@ class RegionBuilder {
     const spill: Statement[] = registers.filter((r) => (written & 1 << r) !== 0).map((r) => setI32(r, A.identifier(`r${r}`)));
     if (this.context.pending) spill.push(foldPending());
     if (flagsWritten) spill.push(...flags.map(([name, word]) => setI32(word, A.identifier(name))));
+    if (this.context.x87) spill.push(A.statement(A.call("xflush", [])));
     const reload: Statement[] = [...registers.map((r) => A.statement(A.assign(`r${r}`, i32(r)))), ...flags.map(([name, word]) => A.statement(A.assign(name, i32(word))))];
+    const enter = this.context.x87 ? [A.statement(A.call("xreset", []))] : [];
+    reload.push(...enter);
     const filled = fillMarkers(body, spill, reload);
     const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
     const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET, DISPATCH];
@@ -289,7 +315,7 @@ class RegionBuilder {
     const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));
     const program = A.program([
       A.variables(locals, (name) => words.has(name) ? i32(words.get(name)!) : A.literal(name === LIVE ? 1 : 0)),
-      A.statement(A.assign(SOFT_LIMIT, soft)),
+      A.statement(A.assign(SOFT_LIMIT, soft)), ...enter,
       {
         type: "TryStatement", block: A.block([A.labeled(EXIT, A.block(filled))]),
         handler: { type: "CatchClause", param: A.identifier("error"), body: A.block([onFault, { type: "ThrowStatement", argument: A.identifier("error"), start: 0, end: 0 }]), start: 0, end: 0 },

@@ -6,11 +6,13 @@ import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { Site } from "./emit.js";
+import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
 /** Names that generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
   "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault", "indirect",
+  "x87", "xslow", ...X87_NAMES,
 ] as const;
 
 /**
@@ -37,7 +39,24 @@ export class Runtime {
       this.updater(1), this.updater(2), this.updater(4), arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
       highestBit, this, (budget: number, sites: readonly Site[]): void => this.fault(budget, sites),
       (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
+      ...this.x87Values(),
     ];
+  }
+
+  /** xslow runs an x87 instruction's semantics on the heap; true when the region must be left. */
+  private x87Values(): unknown[] {
+    const { i32, ledger } = this.cpu;
+    const division = ledger.id("instruction.fpu_div");
+    const functions = x87Functions(i32, () => ledger.count(division));
+    const slow = (op: () => void, site: number, budget: number): boolean => {
+      this.site = site;
+      i32[S.BUDGET] = budget;
+      functions.xflush();
+      op();
+      functions.xreset();
+      return this.leave;
+    };
+    return [X, slow, ...X87_NAMES.map((name) => functions[name])];
   }
 
   /** Puts EIP and BUDGET of the faulting instruction into the heap. */
