@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { MemoryBackend } from "../hypervisor/devices/block-backend.js";
 import type { CostProfile } from "../hypervisor/ledger.js";
 import type { WrongInstruction } from "../vm/assembly.js";
-import type { Mode } from "../vm/options.js";
+import type { MmuKind, Mode } from "../vm/options.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
 import type { Workload } from "./workloads.js";
 
@@ -35,10 +35,10 @@ export function guestImage(mode: Mode): string {
   return fileURLToPath(new URL(`../../guest/images/${mode === "paravirt" ? "guest-xen" : "guest-bare"}.elf`, import.meta.url));
 }
 
-export function runCell(workload: Workload, mode: Mode, profile: CostProfile): Cell {
+export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mmu?: MmuKind): Cell {
   const lines: string[] = [];
   const vm = createVm({
-    image: guestImage(mode), mode, profile, append: `workload=${workload.name} n=${workload.size}`,
+    image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }), append: `workload=${workload.name} n=${workload.size}`,
     disks: workload.disk === undefined ? [] : [new MemoryBackend(workload.disk * SECTORS_A_MIB)],
   });
   vm.onSerialLine((line) => lines.push(line));

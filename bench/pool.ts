@@ -14,22 +14,28 @@ export type Answer = { readonly index: number } & ({ readonly cell: Cell } | { r
 const WORKERS = 2;
 const FAILED = { value: null, checksum: null, cycles: 0, idleCycles: 0, instructions: 0, events: {} } as const;
 
-/**
- * Runs all jobs on worker threads and gives their cells in the jobs' order: who ran what and when shows nowhere in the
- * result. `done` is told of each.
- */
+/** Runs all jobs on worker threads and gives their cells in the jobs' order. `done` is told of each. */
 export async function runJobs(jobs: readonly Job[], profile: CostProfile, done: (job: Job) => void): Promise<Cell[]> {
-  const cells = new Array<Cell>(jobs.length);
+  const answers = await runPool<Job, Answer>(new URL("./worker.js", import.meta.url), profile, jobs, done);
+  return answers.map((answer) => "cell" in answer ? answer.cell : { ...FAILED, failed: `internal error: ${answer.error}` });
+}
+
+/**
+ * Has worker threads of a script answer all jobs, one message each, and gives the answers in the jobs' order: who
+ * answered what and when shows nowhere in the result.
+ */
+export async function runPool<J extends { readonly index: number }, A extends { readonly index: number }>(script: URL, data: unknown, jobs: readonly J[], done: (job: J) => void): Promise<A[]> {
+  const answers = new Array<A>(jobs.length);
   let next = 0;
   const serve = (): Promise<void> => new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: profile });
+    const worker = new Worker(script, { workerData: data });
     const feed = (): void => {
       const job = jobs[next++];
       if (job) worker.postMessage(job);
       else void worker.terminate().then(() => resolve());
     };
-    worker.on("message", (answer: Answer) => {
-      cells[answer.index] = "cell" in answer ? answer.cell : { ...FAILED, failed: `internal error: ${answer.error}` };
+    worker.on("message", (answer: A) => {
+      answers[answer.index] = answer;
       done(jobs[answer.index]!);
       feed();
     });
@@ -37,5 +43,5 @@ export async function runJobs(jobs: readonly Job[], profile: CostProfile, done: 
     feed();
   });
   await Promise.all(Array.from({ length: Math.min(WORKERS, jobs.length) }, serve));
-  return cells;
+  return answers;
 }
