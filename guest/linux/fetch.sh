@@ -57,7 +57,7 @@ file() { # name mode path
 trailer() { header 'TRAILER!!!' 0 0 0 0; }
 
 # Modules the script uses; what they depend on is added.
-modules='ata_piix sd_mod sr_mod loop isofs 8139too'
+modules='ata_piix sd_mod sr_mod loop isofs crc32c_generic ext4 8139too'
 
 # Prints a module's file and, before it, those it depends on. Names write - and _ as they like.
 with_dependencies() { # folder name
