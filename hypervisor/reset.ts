@@ -34,6 +34,16 @@ export function resetCpu(cpu: Cpu): void {
   cpu.modeChanged();
 }
 
+/**
+ * The state after reset, but with the code segment's base at F0000H: firmware is there as it is below 4 GiB, and the jump it begins
+ * with leads there.
+ */
+export function enterFirmware(cpu: Cpu): void {
+  resetCpu(cpu);
+  cpu.setSegment(S.CS, 0xf000, 0xf_0000, 0xffff, REAL_ATTR);
+  cpu.modeChanged();
+}
+
 const FLAT = S.ATTR_P | S.ATTR_S | S.ATTR_DB | S.ATTR_G;
 export const FLAT_CODE = FLAT | S.ATTR_CODE | S.ATTR_READABLE | S.ATTR_ACCESSED;
 export const FLAT_DATA = FLAT | S.ATTR_WRITABLE | S.ATTR_ACCESSED;

@@ -11,11 +11,12 @@ import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
 import type { InterruptController } from "../hypervisor/native.js";
-import { enterProtectedFlat } from "../hypervisor/reset.js";
+import { enterFirmware, enterProtectedFlat } from "../hypervisor/reset.js";
 import * as S from "../hypervisor/cpu-state.js";
 import type { Strategy } from "../hypervisor/strategy.js";
 import type { WrongResult } from "../translator/classic/wrong-results.js";
 import type { Engine, EngineOptions } from "../translator/engine.js";
+import { type BootMedium, drivesOf, installFirmware } from "./boot-medium.js";
 import type { VmOptions } from "./options.js";
 
 /** Classic: an instruction that did, deprivileged, what it does not do on a bare machine. */
@@ -30,6 +31,8 @@ export interface Parts {
   readonly imageName: string;
   readonly initrd: Uint8Array | undefined;
   readonly disks: readonly BlockBackend[];
+  /** What firmware boots; without one the image is a kernel. */
+  readonly medium?: BootMedium | undefined;
   readonly outside: Outside;
 }
 
@@ -39,6 +42,8 @@ export interface Outside {
   readonly debugOut: (byte: number) => void;
   readonly exit: (code: number) => void;
   readonly reset: () => void;
+  /** Told of the PC, where the guest has one. */
+  readonly platform?: (platform: Platform) => void;
 }
 
 /** A guest in its mode, loaded and about to execute its first instruction. */
@@ -68,10 +73,10 @@ const VGA_FIRST = 0xa0, VGA_END = 0xc0;
 
 /** The PC around a guest that is not paravirtual; interrupts make the run loop look up. */
 export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
-  const { machine, disks, outside } = parts;
+  const { machine, outside, medium } = parts;
   const { clock, ledger, cpu } = machine;
   const platform = createPlatform({
-    clock, memory, disks,
+    clock, memory, ...drivesOf(parts),
     count: (name, n) => ledger.event(name, n),
     serialOut: outside.serialOut, debugOut: outside.debugOut, onExit: outside.exit, onReset: outside.reset,
     onInterrupt: () => { cpu.recheck = true; },
@@ -80,6 +85,8 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;
+  if (medium) installFirmware(platform, memory, medium, parts.disks, (name, n) => ledger.event(name, n));
+  outside.platform?.(platform);
   return platform;
 }
 
@@ -91,6 +98,7 @@ export function lateController(platform: () => Platform): InterruptController {
 /** Loads an image that boots on a PC and puts the processor, as the guest is to find it, at its entry. */
 export function bootPc(parts: Parts, memory: GuestMemory, cpu: Cpu): void {
   const { image, imageName, initrd, options } = parts;
+  if (parts.medium) return enterFirmware(cpu);
   const { kinds } = identifyImage(image, imageName);
   installTables(memory);
   if (kinds.includes("multiboot")) {

@@ -15,7 +15,7 @@ export const DEFAULT_MEMORY = 64, MIN_MEMORY = 4, MAX_MEMORY = 1536;
 
 /** What a machine is built from. */
 export interface VmOptions {
-  /** The guest: a file's path, or its bytes. */
+  /** The guest, a kernel or a disk or CD image to boot: a file's path (a disk is written in place), or its bytes. */
   readonly image: string | Uint8Array;
   /** Default `native`. */
   readonly mode?: Mode;
@@ -29,6 +29,8 @@ export interface VmOptions {
   readonly disks?: readonly (string | Uint8Array | BlockBackend)[];
   /** Where the cable of the machine's network card leads; there is no card without one. Machines that share a hub are to run in a fixed order. */
   readonly network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
+  /** Firmware to boot the image with instead of ours: a file's path, or its bytes. */
+  readonly bios?: string | Uint8Array;
   /** Tables that hvm translates by: `ept`, or `shadow` as the first processors with VT-x had to. */
   readonly mmu?: MmuKind;
   /** What an event costs; default the profile `xeon-2003`. */

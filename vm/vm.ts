@@ -1,5 +1,7 @@
 import { basename } from "node:path";
 import type { GuestMemory } from "../hypervisor/devices/device.js";
+import type { Picture } from "../hypervisor/devices/vga-picture.js";
+import type { Vga } from "../hypervisor/devices/vga.js";
 import { UsageError } from "../hypervisor/errors.js";
 import type { EventListener } from "../hypervisor/ledger.js";
 import { readImage } from "../hypervisor/loader/identify.js";
@@ -9,6 +11,7 @@ import { Engine } from "../translator/engine.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
 import type { Assembly, Parts } from "./assembly.js";
+import { type BootMedium, openMedium } from "./boot-medium.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
 import { BUILDERS, monitorBytes } from "./modes.js";
@@ -35,6 +38,7 @@ export class Vm {
   private readonly tap: SerialTap;
   private readonly memoryMiB: number;
   private readonly timestampListeners: ((user: boolean) => void)[] = [];
+  private vga: Vga | undefined;
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
   private haltedSince = { instructions: -1, cycles: 0, wakes: 0 };
@@ -45,14 +49,15 @@ export class Vm {
     this.memoryMiB = options.memory ?? DEFAULT_MEMORY;
     this.tap = tap;
     const guestBytes = this.memoryMiB * MIB;
-    const { image, initrd } = readFiles(options);
+    const { image, initrd, medium } = readFiles(options);
     const disks = openDisks(options.disks ?? []);
     this.machine = createMachine(options.profile ?? loadProfile(), guestBytes, monitorBytes(this.mode, guestBytes));
     const parts: Parts = {
-      machine: this.machine, options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks,
+      machine: this.machine, options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium,
       outside: {
         serialOut: (byte) => tap.receive(byte), debugOut,
         exit: (code) => this.exit(code), reset: () => this.end({ reason: "reset" }),
+        platform: (platform) => { this.vga = platform.vga; },
       },
     };
     this.assembly = BUILDERS[this.mode](parts);
@@ -260,15 +265,23 @@ export class Vm {
     return hottest(this.engine.blocks, limit);
   }
 
+  /** The screen as pixels, undefined in a mode that has none. */
+  screenRgb(): Picture | undefined {
+    return this.vga?.screenRgb();
+  }
+
   /** The processor's registers in a few lines. */
   describeRegisters(): string {
     return formatRegisters(this.machine.cpu);
   }
 }
 
-function readFiles(options: VmOptions): { image: Uint8Array; initrd: Uint8Array | undefined } {
+function readFiles(options: VmOptions): { image: Uint8Array; initrd: Uint8Array | undefined; medium: BootMedium | undefined } {
   const read = (source: string | Uint8Array): Uint8Array => typeof source === "string" ? readImage(source) : source;
-  return { image: read(options.image), initrd: options.initrd === undefined ? undefined : read(options.initrd) };
+  const medium = openMedium(options);
+  return {
+    image: medium ? new Uint8Array(0) : read(options.image), medium, initrd: options.initrd === undefined ? undefined : read(options.initrd),
+  };
 }
 
 /** Ends of the machine that are wanted from its very first byte. */

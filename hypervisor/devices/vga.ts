@@ -39,6 +39,14 @@ const MODE3 = {
   graphics: [0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff],
   attribute: [0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x0c, 0, 0x0f, 8, 0],
 } as const;
+/** Mode 13h (320 x 200, 256 colours): what differs from mode 3. */
+const MODE13 = {
+  misc: 0x63,
+  sequencer: [0x03, 0x01, 0x0f, 0x00, 0x0e],
+  crtc: [0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0x00, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x40, 0x96, 0xb9, 0xa3, 0xff],
+  graphics: [0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff],
+  attribute: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0x41, 0, 0x0f, 0, 0],
+} as const;
 const BLANK = 0x20, GREY_ON_BLACK = 0x07;
 
 export class Vga implements PortDevice {
@@ -75,12 +83,7 @@ export class Vga implements PortDevice {
 
   /** Mode 3 with an empty screen. */
   reset(): void {
-    this.crtc.set(MODE3.crtc);
-    this.sequencer.set(MODE3.sequencer);
-    this.graphics.set(MODE3.graphics);
-    this.attribute.set(MODE3.attribute);
-    this.misc = MODE3.misc;
-    this.attributeIndex = 0x20;
+    this.setMode3();
     this.palette.set(defaultPalette());
     this.dispi.reset();
     for (let a = 0; a < 0x4000; a++) {
@@ -93,6 +96,25 @@ export class Vga implements PortDevice {
 
   get textMode(): boolean {
     return (this.graphics[GC_MISC]! & MISC_GRAPHICS) === 0;
+  }
+
+  /** Registers of mode 3; memory and colours stay. */
+  setMode3(): void {
+    this.program(MODE3);
+  }
+
+  /** Registers of mode 13h; memory and colours stay. */
+  setMode13(): void {
+    this.program(MODE13);
+  }
+
+  private program(mode: typeof MODE3 | typeof MODE13): void {
+    this.crtc.set(mode.crtc);
+    this.sequencer.set(mode.sequencer);
+    this.graphics.set(mode.graphics);
+    this.attribute.set(mode.attribute);
+    this.misc = mode.misc;
+    this.attributeIndex = 0x20;
   }
 
   /** Loads the colours a BIOS loads for a mode: those of sixteen, or of 256. */

@@ -1,0 +1,103 @@
+/**
+ * The BIOS's ROM: one stub for each vector that has a service. A stub pushes the vector and all registers, tells
+ * TypeScript where they are by a 32-bit OUT to PORT, and reads there what to do next: return, wait for an interrupt and ask
+ * again, or go on with the user's timer hook. The reset vector, the date and the fonts are where programs expect them.
+ */
+import { font } from "../devices/vga-font.js";
+
+/** Port that the stubs trap by: OUT gives a frame's address, IN what to do. */
+export const FIRMWARE_PORT = 0x05e0, FIRMWARE_PORT_COUNT = 4;
+export const RETURN = 0, WAIT = 1, TIMER_HOOK = 2;
+/** Vector number of the power-on self-test, which no interrupt has. */
+export const VECTOR_POST = 0x100;
+
+export const ROM_SEGMENT = 0xf000, ROM_BASE = 0xf_c000, ROM_BYTES = 0x4000;
+/** Offsets in segment F000. */
+const FONT16 = 0xd000, FONT8 = 0xc600, STUBS = 0xc000, FONT8_LOW = 0xfa6e, RESET_VECTOR = 0xfff0, DATE = 0xfff5, MODEL = 0xfffe;
+export const SYSTEM_CONFIG = 0xe6f5, DISKETTE_TABLE = 0xefc7, DUMMY_HANDLER = 0xff53, HALT = 0xff60, VBE_MODES = 0xce00, VBE_NAME = 0xcfc0;
+export const FONT_8X16 = FONT16, FONT_8X8 = FONT8, FONT_8X8_HIGH = FONT8 + 128 * 8;
+const START = 0xe05b, MODEL_AT = 0xfc;
+
+const word = (value: number): number[] => [value & 0xff, value >>> 8 & 0xff];
+
+/** Code at a growing offset of segment F000. */
+class Code {
+  readonly bytes: number[] = [];
+  private readonly origin: number;
+
+  constructor(origin: number) {
+    this.origin = origin;
+  }
+
+  get here(): number { return this.origin + this.bytes.length; }
+  emit(...bytes: number[]): void { this.bytes.push(...bytes); }
+  /** CALL or JMP (by opcode) to an offset. */
+  near(opcode: number, target: number): void { this.emit(opcode, ...word(target - this.here - 3)); }
+  /** Jcc or JMP SHORT to an offset. */
+  short(opcode: number, target: number): void { this.emit(opcode, target - this.here - 2 & 0xff); }
+}
+
+export interface Rom {
+  readonly bytes: Uint8Array;
+  /** Offset in segment F000 of each vector's stub. */
+  readonly stubs: ReadonlyMap<number, number>;
+}
+
+/** Builds the ROM for the vectors that TypeScript serves. */
+export function buildRom(vectors: readonly number[]): Rom {
+  const bytes = new Uint8Array(ROM_BYTES);
+  const place = (offset: number, data: Iterable<number>): void => bytes.set([...data], offset - (ROM_BASE & 0xffff));
+  const code = new Code(STUBS);
+  const common = emitCommon(code);
+  const stubs = new Map<number, number>();
+  for (const vector of [...vectors, VECTOR_POST]) {
+    stubs.set(vector, code.here);
+    code.emit(0x68, ...word(vector)); // push vector
+    code.near(0xe9, common);
+  }
+  place(STUBS, code.bytes);
+  place(START, startCode(stubs.get(VECTOR_POST)!));
+  place(RESET_VECTOR, [0xea, ...word(START), ...word(ROM_SEGMENT)]);
+  place(DUMMY_HANDLER, [0xcf]); // iret
+  place(HALT, [0xfa, 0xf4, 0xeb, 0xfc]); // cli; hlt; jmp back
+  place(DATE, new TextEncoder().encode("10/19/03"));
+  place(MODEL, [MODEL_AT]);
+  place(SYSTEM_CONFIG, [8, 0, MODEL_AT, 1, 0, 0x70, 0, 0, 0, 0]);
+  place(DISKETTE_TABLE, [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08]);
+  const small = font(8);
+  place(FONT16, font(16));
+  place(FONT8, small);
+  place(FONT8_LOW, small.subarray(0, 128 * 8));
+  return { bytes, stubs };
+}
+
+/** The part all stubs share; the vector is on the stack above IP, CS and FLAGS. */
+function emitCommon(code: Code): number {
+  const common = code.here;
+  code.emit(0x1e, 0x06, 0x66, 0x60); // push ds; push es; pushad
+  const ask = code.here;
+  code.emit(0x66, 0x31, 0xc0, 0x8c, 0xd0, 0x66, 0xc1, 0xe0, 0x04); // xor eax,eax; mov ax,ss; shl eax,4
+  code.emit(0x66, 0x0f, 0xb7, 0xdc, 0x66, 0x01, 0xd8); // movzx ebx,sp; add eax,ebx
+  code.emit(0xba, ...word(FIRMWARE_PORT), 0x66, 0xef, 0xec); // mov dx,PORT; out dx,eax; in al,dx
+  const hook = code.here + 12;
+  code.emit(0x3c, WAIT); // cmp al,WAIT
+  code.short(0x72, hook + 6); // jb done
+  code.short(0x77, hook); // ja hook
+  code.emit(0xfb, 0xf4, 0xfa, 0xfc); // sti; hlt; cli; cld
+  code.short(0xeb, ask);
+  code.emit(0xcd, 0x1c, 0xb0, 0x20, 0xe6, 0x20); // hook: int 1Ch; mov al,20h; out 20h,al
+  code.emit(0x66, 0x61, 0x07, 0x1f, 0x83, 0xc4, 0x02, 0xcf); // done: popad; pop es; pop ds; add sp,2; iret
+  return common;
+}
+
+/** From the reset vector: a stack, the self-test as if it were an interrupt, then the bootstrap loader. */
+function startCode(post: number): number[] {
+  const code = new Code(START);
+  code.emit(0xfa, 0xfc, 0x31, 0xc0, 0x8e, 0xd0, 0xbc, ...word(0x7c00)); // cli; cld; xor ax,ax; mov ss,ax; mov sp,7C00h
+  code.emit(0x50, 0x0e); // push ax (flags); push cs
+  code.emit(0x68, ...word(code.here + 6)); // push where to go on
+  code.near(0xe9, post);
+  code.emit(0xcd, 0x19, 0xfa, 0xf4); // int 19h; cli; hlt
+  code.short(0xeb, code.here - 2);
+  return code.bytes;
+}
