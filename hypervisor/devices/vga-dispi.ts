@@ -58,7 +58,11 @@ export class Dispi implements PortDevice {
     return 2;
   }
 
-  read(offset: number, _size: AccessSize): number {
+  read(offset: number, size: AccessSize): number {
+    return size === 1 ? this.value(offset) & 0xff : this.value(offset);
+  }
+
+  private value(offset: number): number {
     if (offset === 0) return this.index;
     if ((this.registers[DISPI_ENABLE]! & GET_CAPABILITIES) !== 0) {
       if (this.index === DISPI_XRES) return MAX_X;
