@@ -52,9 +52,10 @@ export class OutputFile {
   }
 
   /** Writes all of it. */
-  finish(text: string): void {
+  finish(contents: string | Uint8Array): void {
     try {
-      writeSync(this.fd, text);
+      const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+      for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done);
       closeSync(this.fd);
     } catch (error) {
       throw new UsageError(`${this.path} cannot be written: ${explain(error)}`);

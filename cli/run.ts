@@ -7,6 +7,7 @@ import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
 import { ConsoleInput } from "./console-input.js";
 import { EXIT_CRASH, EXIT_LIMIT } from "./exit.js";
 import { ByteSink, OutputFile } from "./output.js";
+import { encodePng } from "./png.js";
 
 export interface RunFlags {
   readonly mode: string;
@@ -19,6 +20,7 @@ export interface RunFlags {
   readonly profile?: string;
   readonly stats?: string;
   readonly screendump?: string;
+  readonly bios?: string;
   readonly maxInstructions?: number;
   readonly timeout?: number;
   readonly realtime?: boolean;
@@ -34,15 +36,18 @@ const DEFAULT_HOT = 10;
 
 type Ending = VmOutcome | { readonly reason: "timeout" } | { readonly reason: "quit" };
 
-export async function run(image: string, flags: RunFlags): Promise<void> {
+export async function run(given: string | undefined, flags: RunFlags): Promise<void> {
+  const [image, ...disks] = given === undefined ? flags.disk : [given, ...flags.disk];
+  if (image === undefined) throw new UsageError("nothing to run: give an image, or a disk that boots");
   const out = new ByteSink(1), err = new ByteSink(2);
   const vm = createVm({
-    image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks: flags.disk,
+    image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios,
     mmu: flags.mmu as MmuKind | undefined, profile: loadProfile(flags.profile),
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
   if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");
   const stats = flags.stats === undefined ? undefined : new OutputFile(flags.stats);
   const screendump = flags.screendump === undefined ? undefined : new OutputFile(flags.screendump);
+  if (screendump && vm.screenText() === undefined) throw new UsageError(`mode ${flags.mode} has no screen to dump`);
   const input = new ConsoleInput();
   let ending: Ending;
   try {
@@ -53,7 +58,7 @@ export async function run(image: string, flags: RunFlags): Promise<void> {
     err.flush();
   }
   stats?.finish(`${JSON.stringify(vm.stats(), null, 1)}\n`);
-  screendump?.finish(vm.screenText() ?? "");
+  screendump?.finish(screendump.path.endsWith(".txt") ? vm.screenText() ?? "" : encodePng(vm.screenRgb()!));
   process.exitCode = report(ending, vm, flags);
   if (flags.hot !== undefined) process.stderr.write(hotTable(vm.hottest(flags.hot === true ? DEFAULT_HOT : flags.hot), vm.machine.ledger.instructions));
 }
