@@ -29,9 +29,10 @@ export function identifyImage(bytes: Uint8Array, name = "image"): IdentifiedImag
   if (bytes.length === 0) throw new UsageError(`${name} is empty`);
   if (isElf(bytes)) return identifyElf(bytes, name);
   const has = (at: number, text: string): boolean => [...text].every((c, i) => bytes[at + i] === c.charCodeAt(0));
-  if (findMultibootHeader(bytes)?.addresses) return one("multiboot");
   if (has(BZIMAGE_MAGIC_AT, "HdrS")) return one("bzimage");
+  // Before Multiboot: a disk may have a boot loader with such a header in its first sectors.
   if (has(BOOT_SIGNATURE_AT, "\x55\xaa") || has(ISO_MAGIC_AT, "CD001")) return one("disk");
+  if (findMultibootHeader(bytes)?.addresses) return one("multiboot");
   if (has(0, "\x1f\x8b")) throw new UsageError(`${name} is gzip-compressed: unpack it first`);
   throw new UsageError(`${name} is not a kernel or disk image of a known kind`);
 }
