@@ -326,7 +326,11 @@ export class Engine {
     const word = i32[cpu.mmu.execTable + (la >>> 12)]!;
     const physical = word !== 0 ? la + word - 1 - RAM_BASE >>> 0 : cpu.mmu.codeAddress(la);
     const block = this.blocks.find(physical, eip, mode);
-    if (block !== null && (block.crossFrame < 0 || this.crossesInto(la) === block.crossFrame) && this.withinCodeLimit(block)) return block;
+    if (block !== null) {
+      if ((block.crossFrame < 0 || this.crossesInto(la) === block.crossFrame) && this.withinCodeLimit(block)) return block;
+      // Another page follows, or the code segment has shrunk: the new one takes its place.
+      this.blocks.drop(block);
+    }
     return this.build(la, physical, eip, mode);
   }
 
