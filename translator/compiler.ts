@@ -1,14 +1,15 @@
 import type { Cpu } from "../hypervisor/cpu.js";
+import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
 import { generateRegion, GENERATED_MODE, type RegionCode, successorsOf } from "./codegen/region.js";
 import { Runtime, RUNTIME_NAMES } from "./codegen/runtime.js";
 
 /** Most blocks and instructions one region joins. */
-const REGION_BLOCKS = 64, REGION_INSTRUCTIONS = 600;
+const REGION_BLOCKS = 48, REGION_INSTRUCTIONS = 400;
 
 /** Times a block must have been interpreted to be joined to a region. */
-const WARM = 4;
+const WARM = 100;
 
 /** Turns hot blocks into generated code: finds the region around a block, has its source made, compiles it. */
 export class Compiler {
@@ -40,7 +41,7 @@ export class Compiler {
     const blocks = this.discover(entry);
     const { source, needed, sites, ops, heads } = generateRegion(blocks, entry.mode);
     const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}(soft) {\n${source}}`);
-    const code: RegionCode = { run: make(...this.runtime.values, ops, sites) as RegionCode["run"], needed, blocks, entered: 0, instructions: 0 };
+    const code: RegionCode = { run: make(...this.runtime.values[(entry.mode & S.MODE_USER) !== 0 ? 1 : 0], ops, sites) as RegionCode["run"], needed, blocks, entered: 0, instructions: 0 };
     entry.code = code;
     for (const block of blocks) block.regions.add(entry);
     for (const head of heads) head.head = true;

@@ -20,13 +20,13 @@ import { IMPLEMENTED, semanticsOf } from "./isa/semantics/registry.js";
 const SLICE_LIMIT = 100_000;
 
 /** Times a block is interpreted before its region is compiled. */
-const HOT = 300;
+const HOT = 800;
 
 /** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
 
 /** The same for a block that a region includes already, as a multiple. */
-const INNER = 32;
+const INNER = 16;
 
 /**
  * Instructions after which a region is left while it is new, so that code the host has optimised meanwhile is entered
@@ -50,7 +50,7 @@ export type RunOutcome =
 export interface EngineOptions {
   /** Generated code is used (the default where the host allows code generation from strings). */
   readonly jit?: boolean;
-  /** Times a block is interpreted before its region is compiled (default 300). */
+  /** Times a block is interpreted before its region is compiled (default 800). */
   readonly hot?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;

@@ -5,12 +5,12 @@ import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, assignElement, binary, block, call, comment, conditional, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { assign, binary, block, call, comment, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
-export const BUDGET_LOCAL = "$n", ADDRESS = "$a", TLB_WORD = "$s", TARGET = "$t", EXIT_EIP = "$e", LIVE = "$l", SOFT_LIMIT = "$q";
+export const BUDGET_LOCAL = "$n", TARGET = "$t", EXIT_EIP = "$e", LIVE = "$l", SOFT_LIMIT = "$q";
 
 const zero = literal(0);
 
@@ -156,7 +156,7 @@ export class Emitter implements Vocabulary {
     let a: Expression = zero, b: Expression = zero, c: Expression = zero;
     if (first !== undefined && rights[0] !== undefined && rights[0].startsWith("r")) {
       if (memory !== null) {
-        before.push(constant("$w", this.tlbWord("$m", true)), constant("$u", this.loadForUpdate(z)));
+        before.push(constant("$u", call(`update${z}`, [identifier("$m"), this.siteNumber()])));
         a = identifier("$u");
       } else a = read(first, z, "$p", 2);
     }
@@ -172,8 +172,8 @@ export class Emitter implements Vocabulary {
     if (this.usesSecond) statements.unshift(variables(["$2"], () => null));
     if (instruction.row.ends !== null) return { statements, target: expansion.result };
     if (destination !== undefined && expansion.result !== null) {
-      if (this.usesSecond) statements.push(constant("$r", expansion.result), ...this.writeOperand(second!, identifier("$2"), z), ...this.store(destination, identifier("$r"), z, rights[0] === "rw"));
-      else statements.push(...this.store(destination, expansion.result, z, rights[0] === "rw"));
+      if (this.usesSecond) statements.push(constant("$r", expansion.result), ...this.writeOperand(second!, identifier("$2"), z), ...this.store(destination, identifier("$r"), z));
+      else statements.push(...this.store(destination, expansion.result, z));
     }
     return { statements, target: null };
   }
@@ -223,6 +223,7 @@ export class Emitter implements Vocabulary {
     return literal(this.site);
   }
 
+  /** The TLB's word for an access written out in place (x87-emit.ts). */
   tlbWord(address: string, write: boolean): Expression {
     const table = this.region.user ? (write ? TLB_USER_WRITE : TLB_USER_READ) : write ? TLB_SUPERVISOR_WRITE : TLB_SUPERVISOR_READ;
     return element("i32", binary(literal(table), "+", binary(identifier(address), ">>>", literal(12))));
@@ -240,38 +241,18 @@ export class Emitter implements Vocabulary {
     return z === 16 ? ["u16", binary(sum, ">>>", literal(1))] : ["i32", binary(sum, ">>>", literal(2))];
   }
 
-  /** (… $a = address, $s = TLB word, hit ? memory : slow call) */
+  /** Accesses are calls of the runtime's functions for the region's privilege (memory-access.ts). */
   load(address: Expression, z: number): Expression {
-    const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
-    return sequence([
-      assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, false)),
-      conditional(this.hits(ADDRESS, TLB_WORD, z), element(array, index), call(`load${z}`, [identifier(ADDRESS), this.siteNumber()])),
-    ]);
-  }
-
-  /** Reads the destination at $m through the write table's word $w: after it the write cannot fault. */
-  private loadForUpdate(z: number): Expression {
-    const [array, index] = this.cell("$m", "$w", z);
-    return conditional(this.hits("$m", "$w", z), element(array, index), call(`update${z}`, [identifier("$m"), this.siteNumber()]));
+    return call(`load${z}`, [address, this.siteNumber()]);
   }
 
   storeAt(address: Expression, z: number, value: Expression): Expression {
-    const [array, index] = this.cell(ADDRESS, TLB_WORD, z);
-    return sequence([
-      assign(ADDRESS, address), assign(TLB_WORD, this.tlbWord(ADDRESS, true)),
-      conditional(this.hits(ADDRESS, TLB_WORD, z), assignElement(array, index, value), call(`store${z}`, [identifier(ADDRESS), value, this.siteNumber()])),
-    ]);
+    return call(`store${z}`, [address, value, this.siteNumber()]);
   }
 
-  private store(operand: Operand, value: Expression, z: number, update: boolean): Statement[] {
+  private store(operand: Operand, value: Expression, z: number): Statement[] {
     if (operand.kind !== "mem") return this.writeOperand(operand, value, z);
-    if (!update) return [statement(this.storeAt(identifier("$m"), z, value))];
-    const [array, index] = this.cell("$m", "$w", z);
-    return [
-      constant("$v", value),
-      statement(conditional(this.hits("$m", "$w", z), assignElement(array, index, identifier("$v")),
-        call(`store${z}`, [identifier("$m"), identifier("$v"), this.siteNumber()]))),
-    ];
+    return [statement(this.storeAt(identifier("$m"), z, value))];
   }
 
   private writeOperand(operand: Operand, value: Expression, z: number): Statement[] {

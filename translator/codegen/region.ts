@@ -8,7 +8,7 @@ import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { ADDRESS, BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET, TLB_WORD } from "./emit.js";
+import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET } from "./emit.js";
 import { print } from "./print.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
@@ -309,7 +309,7 @@ class RegionBuilder {
     reload.push(...enter);
     const filled = fillMarkers(body, spill, reload);
     const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
-    const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, ADDRESS, TLB_WORD, TARGET, DISPATCH];
+    const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, TARGET, DISPATCH];
     const left = A.binary(n(), "-", A.identifier("soft"));
     const soft = A.conditional(A.binary(left, ">", A.literal(needed)), left, A.literal(needed));
     const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));

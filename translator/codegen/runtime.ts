@@ -6,6 +6,7 @@ import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { Site } from "./emit.js";
+import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore } from "./memory-access.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
 /** Names that generated code may use, in the order in which they are passed to it. */
@@ -28,19 +29,25 @@ export class Runtime {
   site = -1;
   /** A helper did what the region must be left for: time, interrupts or the region's own code have changed. */
   leave = false;
-  readonly values: readonly unknown[];
+  /** Values of RUNTIME_NAMES for supervisor and for user code. */
+  readonly values: readonly [readonly unknown[], readonly unknown[]];
 
   constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
     this.cpu = cpu;
     this.holdsCode = holdsCode;
     const { heap } = cpu;
-    this.values = [
-      heap.i32, heap.u8, heap.u16, this.loader(1), this.loader(2), this.loader(4), this.storer(1), this.storer(2), this.storer(4),
-      this.updater(1), this.updater(2), this.updater(4), arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
+    const slow: SlowAccesses = {
+      load: [this.loader(1), this.loader(2), this.loader(4)], store: [this.storer(1), this.storer(2), this.storer(4)],
+      update: [this.updater(1), this.updater(2), this.updater(4)],
+    };
+    const common = [
+      arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
       highestBit, this, (budget: number, sites: readonly Site[]): void => this.fault(budget, sites),
       (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
       ...this.x87Values(),
     ];
+    const views = [heap.i32, heap.u8, heap.u16];
+    this.values = [[...views, ...memoryAccess(heap, false, slow), ...common], [...views, ...memoryAccess(heap, true, slow), ...common]];
   }
 
   /** xslow runs an x87 instruction's semantics on the heap; true when the region must be left. */
@@ -81,8 +88,8 @@ export class Runtime {
     }
   }
 
-  private loader(size: 1 | 2 | 4): (la: number, site: number) => number {
-    const { mmu, view, i32 } = this.access();
+  private loader(size: 1 | 2 | 4): SlowLoad {
+    const { mmu, heap: { view, i32 } } = this.cpu;
     return (la, site) => {
       this.site = site;
       const word = i32[mmu.readTable + (la >>> 12)]!;
@@ -97,8 +104,8 @@ export class Runtime {
     };
   }
 
-  private storer(size: 1 | 2 | 4): (la: number, value: number, site: number) => void {
-    const { mmu, view, i32 } = this.access();
+  private storer(size: 1 | 2 | 4): SlowStore {
+    const { mmu, heap: { view, i32 } } = this.cpu;
     return (la, value, site) => {
       this.site = site;
       const word = i32[mmu.writeTable + (la >>> 12)]!;
@@ -115,8 +122,8 @@ export class Runtime {
     };
   }
 
-  private updater(size: 1 | 2 | 4): (la: number, site: number) => number {
-    const { mmu } = this.access();
+  private updater(size: 1 | 2 | 4): SlowLoad {
+    const { mmu } = this.cpu;
     return (la, site) => {
       this.site = site;
       mmu.probeWrite(la, size);
@@ -133,9 +140,5 @@ export class Runtime {
       const pa = mmu.residentAddress(la + i | 0);
       if ((memory.kindOf(pa >>> 12) & FRAME_ROM) === 0) heap.u8[RAM_BASE + pa] = value >>> (8 * i);
     }
-  }
-
-  private access(): { mmu: Cpu["mmu"]; view: DataView; i32: Int32Array } {
-    return { mmu: this.cpu.mmu, view: this.cpu.heap.view, i32: this.cpu.i32 };
   }
 }

@@ -1,4 +1,4 @@
-let r0 = i32[0], r3 = i32[3], r4 = i32[4], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $a = 0, $s = 0, $t = 0, $b = 0;
+let r0 = i32[0], r3 = i32[3], r4 = i32[4], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $t = 0, $b = 0;
 $q = $n - soft > 7 ? $n - soft : 7;
 try {
  X: {
@@ -6,7 +6,7 @@ try {
   // 10000 call 0x10006
   {
    const p = r4 - 4 | 0;
-   ($a = p, $s = i32[1310720 + ($a >>> 12)], ($a & 3) < ($s & 1) ? i32[$a + $s >>> 2] = 65541 : store32($a, 65541, 0));
+   store32(p, 65541, 0);
    r4 = p;
   }
   $n = $n + -5 | 0;
@@ -14,7 +14,7 @@ try {
   {
    const $p = r3;
    const p = r4 - 4 | 0;
-   ($a = p, $s = i32[1310720 + ($a >>> 12)], ($a & 3) < ($s & 1) ? i32[$a + $s >>> 2] = $p : store32($a, $p, 1));
+   store32(p, $p, 1);
    r4 = p;
   }
   // 10007 mov ebx, 0x1
@@ -30,14 +30,14 @@ try {
   // 1000e pop ebx
   {
    const p = r4;
-   const value = ($a = p, $s = i32[262144 + ($a >>> 12)], ($a & 3) < ($s & 1) ? i32[$a + $s >>> 2] : load32($a, 2));
+   const value = load32(p, 2);
    r4 = p + 4 | 0;
    r3 = value;
   }
   // 1000f ret
   {
    const p = r4;
-   const target = ($a = p, $s = i32[262144 + ($a >>> 12)], ($a & 3) < ($s & 1) ? i32[$a + $s >>> 2] : load32($a, 3));
+   const target = load32(p, 3);
    r4 = p + 4 | 0;
    $t = target | 0;
   }

@@ -1,4 +1,4 @@
-let r0 = i32[0], r3 = i32[3], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $a = 0, $s = 0, $t = 0, $b = 0;
+let r0 = i32[0], r3 = i32[3], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $t = 0, $b = 0;
 $q = $n - soft > 4 ? $n - soft : 4;
 try {
  X: {
@@ -6,32 +6,26 @@ try {
   // 10000 add dword ptr [ebx], eax
   {
    const $m = r3;
-   const $w = i32[1310720 + ($m >>> 12)];
-   const $u = ($m & 3) < ($w & 1) ? i32[$m + $w >>> 2] : update32($m, 0);
+   const $u = update32($m, 0);
    const r = $u + r0 | 0;
    (fp = 0, fs = r0, fd = r, fo = 6);
-   const $v = r;
-   ($m & 3) < ($w & 1) ? i32[$m + $w >>> 2] = $v : store32($m, $v, 0);
+   store32($m, r, 0);
   }
   // 10002 inc word ptr [ebx+0x2]
   {
    const $m = r3 + 2 | 0;
-   const $w = i32[1310720 + ($m >>> 12)];
-   const $u = ($m & 1) < ($w & 1) ? u16[$m + $w >>> 1] : update16($m, 1);
+   const $u = update16($m, 1);
    const r = $u + 1 & 65535;
    (fr = r, fp = 25);
-   const $v = r;
-   ($m & 1) < ($w & 1) ? u16[$m + $w >>> 1] = $v : store16($m, $v, 1);
+   store16($m, r, 1);
   }
   // 10006 or byte ptr [ebx+0x5], 0x80
   {
    const $m = r3 + 5 | 0;
-   const $w = i32[1310720 + ($m >>> 12)];
-   const $u = $w !== 0 ? u8[$m + $w - 1 | 0] : update8($m, 2);
+   const $u = update8($m, 2);
    const r = $u | 128;
    (fp = 0, fd = r, fo = 20);
-   const $v = r;
-   $w !== 0 ? u8[$m + $w - 1 | 0] = $v : store8($m, $v, 2);
+   store8($m, r, 2);
   }
   // 1000a hlt
   if (fp !== 0) {
