@@ -11,6 +11,7 @@ import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOW
 import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET } from "./emit.js";
 import { print } from "./print.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
+import { X87Run } from "./x87-run.js";
 import { loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
@@ -149,9 +150,13 @@ class RegionBuilder {
         if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
         out.push(A.block(emitted.statements));
       } else if (x87 !== null) {
-        this.context.x87 = true;
-        this.emitter.begin(instruction, eip, count - i, false);
-        out.push(...emitX87(this.emitter, instruction, eip, !usesSegment(instruction), () => x87.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, x87)));
+        const end = this.x87Run(block, i, out);
+        if (end === i) out.push(...this.x87(block, i, x87));
+        else {
+          i = end - 1;
+          if (end === count) out.push(...this.go(node, block.nextEip, jump));
+          continue;
+        }
       } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || isString(instruction)) {
         out.push(...this.helper(block, i, count));
       } else {
@@ -268,6 +273,28 @@ class RegionBuilder {
       ...this.spillFor(block, i, count), this.opCall(block.ops[i]!), marker("reload"), A.statement(A.assign(LIVE, A.literal(1))),
       A.ifThen(string ? A.conditional(asked, A.literal(1), A.binary(i32(S.EIP), "!==", A.literal(next))) : asked, leave),
     ];
+  }
+
+  /** One x87 instruction. */
+  private x87(block: Block, i: number, facts: X87Facts): Statement[] {
+    const instruction = block.instructions[i]!, eip = block.addresses[i]!;
+    const count = block.instructions.length;
+    this.context.x87 = true;
+    this.emitter.begin(instruction, eip, count - i, false);
+    return emitX87(this.emitter, instruction, eip, !usesSegment(instruction), () => facts.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, facts));
+  }
+
+  /** As many x87 instructions from `i` as make one step, if that is worth it; gives the index of the next. */
+  private x87Run(block: Block, i: number, out: Statement[]): number {
+    const run = new X87Run(this.emitter);
+    const limit = block.instructions.length - (replaced(block) ? 1 : 0);
+    let end = i;
+    while (end < limit && !usesSegment(block.instructions[end]!) && run.add(block.instructions[end]!, block.addresses[end]!)) end++;
+    if (run.arithmetic === 0 || run.count < 2) return i;
+    const single: Statement[] = [];
+    for (let k = i; k < end; k++) single.push(...this.x87(block, k, x87Facts(block.instructions[k]!)!));
+    out.push(...run.finish(single));
+    return end;
   }
 
   /** The semantics of an x87 instruction on the heap: only what they read of the registers goes there before. */

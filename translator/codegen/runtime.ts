@@ -7,13 +7,14 @@ import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semant
 import { Retry } from "../../hypervisor/trap.js";
 import type { Site } from "./emit.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore } from "./memory-access.js";
+import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
 /** Names that generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
   "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault", "indirect",
-  "x87", "xslow", ...X87_NAMES,
+  "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES,
 ] as const;
 
 /**
@@ -63,7 +64,7 @@ export class Runtime {
       functions.xreset();
       return this.leave;
     };
-    return [X, slow, ...X87_NAMES.map((name) => functions[name])];
+    return [X, P, DOUBLE, DOUBLE_WORDS, SINGLE, SINGLE_WORDS, slow, ...X87_NAMES.map((name) => functions[name])];
   }
 
   /** Puts EIP and BUDGET of the faulting instruction into the heap. */

@@ -33,6 +33,7 @@ export const operationNumber = (name: Operation): number => OPERATIONS[name];
 export const X87_NAMES = [
   "xreset", "xflush", "xsingle", "xdouble", "xinteger", "xlong", "xextended", "xpush", "xarithmetic", "xsign", "xload", "xmove", "xexchange", "xconstant",
   "xtosingle", "xtodouble", "xtoextended", "xtointeger", "xcompare", "xcompareflags", "xcontrol",
+  "xhold", "xslow2", "xdivided",
 ] as const;
 
 export type X87Functions = Record<(typeof X87_NAMES)[number], (...args: never[]) => number | boolean | void>;
@@ -157,6 +158,10 @@ export function x87Functions(i32: Int32Array, countDivision: () => void) {
     if (operation > 3) countDivision();
     return true;
   };
+
+  /** P[20] = P[16] op P[18]. */
+  const onPairs = (operation: number): number =>
+    operation === 3 ? multiplyPairs(20, 16, 18) : operation === 4 ? dividePairs(20, 16, 18) : addPairs(20, 16, 18, false);
 
   /** Changes the sign of ST(0), or clears it. */
   const sign = (clears: number): boolean => {
@@ -337,5 +342,6 @@ export function x87Functions(i32: Int32Array, countDivision: () => void) {
     xreset: reset, xflush: flush, xsingle: single, xdouble: double, xinteger: integer, xlong: long, xextended: extended, xpush: pushMemory,
     xarithmetic: arithmetic, xsign: sign, xload: load, xmove: move, xexchange: exchange, xconstant: constant, xtosingle: toSingle,
     xtodouble: toDouble, xtoextended: toExtended, xtointeger: toInteger, xcompare: compare, xcompareflags: compareFlags, xcontrol: loadControl,
+    xhold: hold, xslow2: onPairs, xdivided: countDivision,
   };
 }
