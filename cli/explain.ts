@@ -24,16 +24,20 @@ const GAP = " │ ";
 export async function explain(image: string, flags: ExplainFlags): Promise<void> {
   const bytes = readImage(image);
   const { kinds } = identifyImage(bytes, image);
-  const wanted = chooseModes(flags.modes).filter((mode) => flags.modes !== undefined || kinds.includes(mode === "paravirt" ? "xen-pv" : "multiboot"));
+  const wanted = chooseModes(flags.modes).filter((mode) => flags.modes !== undefined || kinds.includes("multiboot") || mode === "paravirt");
   const html = flags.html === undefined ? undefined : new OutputFile(flags.html);
-  const found = wanted.map((mode) => explainIn(mode, bytes, image, flags));
+  const found = wanted.map((mode) => explainIn(mode, kinds.includes("xen-pv") || mode !== "paravirt" ? mode : "native", bytes, image, flags));
   process.stdout.write(terminal(found, process.stdout.columns ?? 160));
   html?.finish(renderExplanations(found, image));
 }
 
-function explainIn(mode: Mode, image: Uint8Array, name: string, flags: ExplainFlags): Explanation {
-  const vm = createVm({ image, mode, memory: flags.memory, append: flags.append ?? "" });
-  const explanation = vm.explain(flags.at, flags.maxInstructions);
+/**
+ * Runs in mode `runner` up to the block. An unmodified kernel cannot run in mode paravirt: its block is then shown as the
+ * native machine has it, with Xen's policy at the trap points.
+ */
+function explainIn(mode: Mode, runner: Mode, image: Uint8Array, name: string, flags: ExplainFlags): Explanation {
+  const vm = createVm({ image, mode: runner, memory: flags.memory, append: flags.append ?? "" });
+  const explanation = vm.explain(flags.at, flags.maxInstructions, mode);
   if (explanation === null) throw new UsageError(`${name} does not come to 0x${flags.at!.toString(16)} in mode ${mode} within ${flags.maxInstructions} instructions`);
   return explanation;
 }

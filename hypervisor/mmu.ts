@@ -75,7 +75,6 @@ export class Mmu {
   writeTable = TLB_SUPERVISOR_WRITE;
   execTable = TLB_SUPERVISOR_EXEC;
   user = false;
-  private concealed = false;
 
   constructor(cpu: Cpu, memory: Memory, dataEntries: number, codeEntries: number) {
     this.cpu = cpu;
@@ -139,7 +138,6 @@ export class Mmu {
 
   /** Writes the heap's tables for a page from `info`. */
   private exposeData(page: number): void {
-    if (this.concealed) return;
     const info = this.info[page]!;
     const frame = info >>> 12;
     const kind = this.memory.kindOf(frame);
@@ -150,20 +148,6 @@ export class Mmu {
     i32[TLB_USER_READ + page] = (info & INFO_USER_READ) !== 0 ? word : 0;
     i32[TLB_SUPERVISOR_WRITE + page] = (info & INFO_SUPERVISOR_WRITE) !== 0 ? writable : 0;
     i32[TLB_USER_WRITE + page] = (info & INFO_USER_WRITE) !== 0 ? writable : 0;
-  }
-
-  /**
-   * Takes every data page out of the heap's tables, or puts them back: meanwhile each access goes by its slow path, with
-   * the same results and counts.
-   */
-  conceal(concealed: boolean): void {
-    const { i32 } = this;
-    this.concealed = concealed;
-    this.data.filter((page) => {
-      if (!concealed) this.exposeData(page);
-      else for (const table of [TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE]) i32[table + page] = 0;
-      return true;
-    });
   }
 
   private dropData(page: number): void {

@@ -39,6 +39,8 @@ export interface Block {
   cold: boolean;
   /** Generated code that includes it leaves here in the middle of its work. */
   head: boolean;
+  /** The block that was executed after it last. */
+  link: Block | null;
   /** Where its indirect transfer has been seen to go, at most TARGET_LIMIT of them. */
   readonly targets: number[];
   /** Blocks whose generated code includes this one. */
@@ -120,6 +122,7 @@ export class BlockCache {
   drop(block: Block): void {
     if (!block.valid) return;
     block.valid = false;
+    block.link = null;
     this.instructions -= weight(block);
     for (const entry of block.regions) {
       for (const member of entry.code?.blocks ?? []) if (member !== block) member.regions.delete(entry);

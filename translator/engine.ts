@@ -34,8 +34,6 @@ const INNER = 16;
  */
 const SOFT_EXIT = 10_000, WARMING = 200;
 
-/** Entries of a region that run on slow paths throughout, and how many instructions of them. */
-const TEACHING: readonly number[] = [2, 20], LESSON = 2000;
 
 /** Why `run` came back. */
 export type RunOutcome =
@@ -253,8 +251,8 @@ export class Engine {
     const { i32 } = cpu;
     const { compiler, hot } = this;
     if (this.breakpoints.size !== 0) return this.dispatchToBreakpoint();
-    while (i32[S.BUDGET]! > 0 && !cpu.recheck) {
-      const block = this.lookup();
+    if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
+    for (let block = this.lookup(); ; block = this.follow(block)) {
       const { code } = block;
       if (code !== null && i32[S.BUDGET]! >= code.needed) {
         compiler!.runtime.leave = false;
@@ -263,6 +261,7 @@ export class Engine {
         this.interpret(block, i32[S.BUDGET]!);
         if (++block.heat >= hot && compiler !== null && this.worthCompiling(block)) compiler.compile(block);
       }
+      if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
     }
   }
 
@@ -293,8 +292,7 @@ export class Engine {
     const budget = i32[S.BUDGET]!;
     code.entered++;
     try {
-      if (TEACHING.includes(entered)) this.teach(code);
-      else code.run(entered < WARMING ? SOFT_EXIT : SLICE_LIMIT);
+      code.run(entered < WARMING ? SOFT_EXIT : SLICE_LIMIT);
     } catch (error) {
       if (!(error instanceof Retry)) throw error;
       this.interpret(this.lookup(), 1);
@@ -303,18 +301,18 @@ export class Engine {
     }
   }
 
-  /**
-   * Runs new code with every access on its slow path: the host optimises a call that it has seen made, and throws the whole
-   * region's optimised code away at the first one that it has not (measured on the sort kernel: half its time).
-   */
-  private teach(code: RegionCode): void {
-    const { mmu } = this.cpu;
-    mmu.conceal(true);
-    try {
-      code.run(LESSON);
-    } finally {
-      mmu.conceal(false);
+  /** The block that follows `previous`: the one that did so last, if it is still the code at CS:EIP, else by look-up. */
+  private follow(previous: Block): Block {
+    const { i32 } = this.cpu;
+    const { link } = previous;
+    const eip = i32[S.EIP]!;
+    if (link !== null && link.eip === eip && link.valid && link.mode === i32[S.MODE] && (link.mode & S.MODE_FLAT) !== 0 && link.crossFrame < 0) {
+      const word = i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
+      if (word !== 0 && eip + word - 1 - RAM_BASE >>> 0 === link.physical) return link;
     }
+    const block = this.lookup();
+    previous.link = block;
+    return block;
   }
 
   /** The block at CS:EIP, from the cache or freshly decoded; throws the trap of a fetch that fails. */
@@ -422,7 +420,7 @@ export class Engine {
     }
     return this.keep({
       physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
-      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), valid: true, heat: 0, code: null, cold: crossFrame >= 0, head: false, targets: [], regions: new Set(),
+      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), valid: true, heat: 0, code: null, cold: crossFrame >= 0, head: false, link: null, targets: [], regions: new Set(),
     });
   }
 
@@ -450,7 +448,7 @@ export class Engine {
     const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
     return this.keep({
       physical, eip, mode, instructions: [], addresses: Int32Array.of(eip), ops: [op], bytes, nextEip: eip, crossFrame,
-      transfers: true, indirect: false, valid: true, heat: 0, code: null, cold: true, head: false, targets: [], regions: new Set(),
+      transfers: true, indirect: false, valid: true, heat: 0, code: null, cold: true, head: false, link: null, targets: [], regions: new Set(),
     });
   }
 

@@ -239,9 +239,9 @@ export class Vm {
 
   /**
    * Runs until the code at EIP `address` is about to execute (undefined: stays where it stands) and shows that block as
-   * this mode runs it. Gives null when the guest ended, or `maxInstructions` went by, without coming there.
+   * this mode runs it (`as`: remarked with another mode's policy). Gives null when the guest ended, or `maxInstructions` went by, without coming there.
    */
-  explain(address: number | undefined, maxInstructions: number): Explanation | null {
+  explain(address: number | undefined, maxInstructions: number, as: Mode = this.mode): Explanation | null {
     const { engine } = this;
     if (address !== undefined && this.machine.cpu.eip !== (address | 0)) {
       engine.breakpoints.add(address | 0);
@@ -257,7 +257,7 @@ export class Vm {
         release();
       }
     }
-    return explainBlock(engine, this.mode);
+    return explainBlock(engine, as);
   }
 
   /** The `limit` places where most of the guest's instructions were executed, as far as their code is still cached. */
