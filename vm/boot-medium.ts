@@ -23,7 +23,7 @@ const MOST_DISKS = 4;
 /** Position of a CD-ROM drive: secondary master, or slave when that has a disk. */
 const CD_POSITION = 2;
 const FIRST_HARD_DISK = 0x80, CD_DRIVE = 0xe0;
-const MIB = 0x10_0000, FOUR_GIB = 2 ** 32, LOW_ROM_BYTES = 0x2_0000, MOST_ROM_BYTES = 0x100_0000, ROM_GRAIN = 0x1_0000;
+const MIB = 0x10_0000, FOUR_GIB = 2 ** 32, LOW_ROM_BYTES = 0x4_0000, MOST_ROM_BYTES = 0x100_0000, ROM_GRAIN = 0x1_0000;
 
 /** The medium that the options ask to boot from, undefined when the image is a kernel. */
 export function openMedium(options: VmOptions): BootMedium | undefined {

@@ -14,7 +14,7 @@ export const PM1_STATUS = 0x00, PM1_ENABLE = 0x02, PM1_CONTROL = 0x04, PM_TIMER 
 export const PM_TIMER_HZ = 3_579_545;
 
 /** PCI configuration. */
-const PMBASE = 0x40, PMREGMISC = 0x80, PMIOSE = 0x01;
+const PMBASE = 0x40, PMREGMISC = 0x80, PMIOSE = 0x01, PMBASE_MASK = 0xffc0;
 
 const STATUS_TIMER = 0x0001, STATUS_POWER_BUTTON = 0x0100, STATUS_WRITABLE = 0x8d31;
 const ENABLE_WRITABLE = 0x0521;
@@ -44,8 +44,12 @@ export class Piix4Pm implements PortDevice {
   private timerEvent: number | undefined;
   /** Halves of the timer's range that had passed when the status bit was last looked at. */
   private halvesSeen = 0;
+  private move: (base: number | undefined) => void = () => {};
 
   constructor(options: PmOptions) {
+    this.config.allow(PMBASE, 4, PMBASE_MASK);
+    this.config.allow(PMREGMISC, 1, PMIOSE);
+    this.config.onWrite = (offset) => { if ((offset & ~3) === PMBASE || offset === PMREGMISC) this.place(); };
     this.clock = options.clock;
     this.sci = options.sci;
     this.onPowerOff = options.onPowerOff;
@@ -56,11 +60,23 @@ export class Piix4Pm implements PortDevice {
     this.status = this.enable = 0;
     this.control = CONTROL_SCI;
     this.general.fill(0);
-    this.config.put(PMBASE, 4, PM_BASE | 1); // fixed here: firmware's choice
+    this.config.put(PMBASE, 4, PM_BASE | 1); // as our firmware chooses
     this.config.put(PMREGMISC, 1, PMIOSE);
+    this.place();
     this.config.put(0x3c, 1, 9);
     this.halvesSeen = this.halves();
     this.updateSci();
+  }
+
+  /** Gives the function that maps the ports where PMBASE says, or nowhere. */
+  bind(move: (base: number | undefined) => void): void {
+    this.move = move;
+    this.place();
+  }
+
+  private place(): void {
+    const base = this.config.get(PMBASE, 4) & PMBASE_MASK;
+    this.move((this.config.get(PMREGMISC, 1) & PMIOSE) !== 0 && base !== 0 ? base : undefined);
   }
 
   /** The power button: an event the guest may answer by shutting down. */

@@ -19,7 +19,7 @@ import { InterruptRouter } from "./interrupt-router.js";
 import { COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, PCI_COMMAND, PCI_INTERRUPT_LINE, type PciFunction, PciHost } from "./pci.js";
 import type { Pic8259Pair } from "./pic8259.js";
 import { BUS_MASTER_PORTS, Piix3Ide } from "./piix3-ide.js";
-import { ApmPorts, Piix4Pm, PM_BASE, PM_LENGTH } from "./piix4-pm.js";
+import { ApmPorts, Piix4Pm, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
 import type { NetworkHub } from "./network-hub.js";
 import { Rtc146818 } from "./rtc146818.js";
@@ -162,7 +162,6 @@ export function createPlatform(options: PlatformOptions): Platform {
     [0x03f6, 1, "ide.primary.control", primary.control],
     [0x03f8, 8, "com1", uart],
     [0x04d0, 2, "pic.elcr", pic.elcr],
-    [PM_BASE, PM_LENGTH, "pm", pm],
     [0x0cf8, 8, "pci", pci],
   ];
   /** PCI device, function, configuration space. */
@@ -174,6 +173,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     ...(nic ? [[NIC_SLOT, 0, nic.config] as const] : []),
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
+  pm.bind(ports.movable("pm", PM_LENGTH, pm));
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
   mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
   mmio.register("vga.lfb", LFB_BASE, LFB_BYTES, vga.dispi.window);
