@@ -69,6 +69,13 @@ program.command("compare")
   .option("--list", "list the workloads and what each shows")
   .action(async (workloads: string[], options: import("./compare.js").CompareFlags) => (await import("./compare.js")).compare(workloads, options));
 
+program.command("figures")
+  .description("reproduce tables of the classic papers, published and ours side by side")
+  .argument("[id...]", "names of tables; default: all")
+  .option("--json <file>", "write the cells as JSON")
+  .option("--report <dir>", "write one HTML file, index.html, and each chart as SVG with its numbers as CSV")
+  .action(async (ids: string[], options: import("./figures.js").FiguresFlags) => (await import("./figures.js")).figures(ids, options));
+
 program.command("explain")
   .description("show a block of the guest as x86 and as the JavaScript of each mode, trap points marked")
   .argument("<image>", "a Multiboot kernel, or a Xen one")

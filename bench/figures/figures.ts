@@ -1,0 +1,55 @@
+/** The papers' tables, from one run of each program in each mode. */
+import { UsageError } from "../../hypervisor/errors.js";
+import type { CostProfile } from "../../hypervisor/ledger.js";
+import { loadProfile } from "../../vm/profiles.js";
+import { ASPLOS_IDS, ASPLOS_PROFILE, type AsplosId, asplosJobs, asplosTable } from "./asplos.js";
+import { EPT_PROFILE, eptJobs, eptTable } from "./ept.js";
+import { generationJobs, generationTable } from "./generations.js";
+import { type FigureJob, runAll, type Runs } from "./jobs.js";
+import type { FigureTable } from "./model.js";
+import { popekJobs, popekTable } from "./popek.js";
+import { portingTable } from "./porting.js";
+import { SOSP_IDS, SOSP_PROFILE, sospJobs, sospTable } from "./sosp.js";
+
+interface Figure {
+  readonly jobs: () => readonly FigureJob[];
+  readonly table: (runs: Runs, profile: (name: string) => CostProfile) => FigureTable;
+}
+
+const FIGURES: ReadonlyMap<string, Figure> = new Map<string, Figure>([
+  ["sosp03-table2", { jobs: () => [], table: () => portingTable() }],
+  ...SOSP_IDS.map((id): [string, Figure] => [id, { jobs: () => sospJobs(id), table: (runs, profile) => sospTable(id, runs, profile(SOSP_PROFILE)) }]),
+  ...ASPLOS_IDS.map((id: AsplosId): [string, Figure] => [id, { jobs: () => asplosJobs(id), table: (runs, profile) => asplosTable(id, runs, profile(SOSP_PROFILE), profile(ASPLOS_PROFILE)) }]),
+  ["ept-vs-shadow", { jobs: eptJobs, table: (runs, profile) => eptTable(runs, profile(EPT_PROFILE)) }],
+  ["vmexit-generations", { jobs: generationJobs, table: (runs, profile) => generationTable(runs, profile(SOSP_PROFILE), profile(ASPLOS_PROFILE)) }],
+  ["popek-goldberg", { jobs: popekJobs, table: (runs) => popekTable(runs) }],
+]);
+
+/** All tables, in the order they are printed. */
+export const FIGURE_IDS: readonly string[] = [...FIGURES.keys()];
+
+/** Tables that need what guest or machine do not have yet. */
+export const NOT_YET: Readonly<Record<string, string>> = {
+  "sosp03-table6": "the guest has no TCP", "sosp03-figure3": "its six applications have no stand-ins yet", "pv-on-hvm": "the guest has no network",
+};
+
+/** Names as the user gave them, in the tables' order; all of them for none. Throws UsageError. */
+export function chooseFigures(ids: readonly string[]): readonly string[] {
+  for (const id of ids) {
+    if (id in NOT_YET) throw new UsageError(`${id} cannot be reproduced yet: ${NOT_YET[id]}`);
+    if (!FIGURES.has(id)) throw new UsageError(`unknown figure '${id}': choose from ${FIGURE_IDS.join(", ")}`);
+  }
+  return ids.length === 0 ? FIGURE_IDS : FIGURE_IDS.filter((id) => ids.includes(id));
+}
+
+export async function makeFigures(ids: readonly string[], progress: (done: number, of: number, what: string) => void = () => {}): Promise<FigureTable[]> {
+  const chosen = chooseFigures(ids).map((id) => FIGURES.get(id)!);
+  const profiles = new Map<string, CostProfile>();
+  const profile = (name: string): CostProfile => {
+    const loaded = profiles.get(name) ?? loadProfile(name);
+    profiles.set(name, loaded);
+    return loaded;
+  };
+  const runs = await runAll(chosen.flatMap(({ jobs }) => jobs()), progress);
+  return chosen.map(({ table }) => table(runs, profile));
+}

@@ -1,0 +1,82 @@
+/** Tables 3 to 5 of "Xen and the Art of Virtualization": the columns that the guest's workloads measure. */
+import type { CostProfile } from "../../hypervisor/ledger.js";
+import type { Cell } from "../cell.js";
+import { workload } from "../workloads.js";
+import type { FigureJob, How, Runs } from "./jobs.js";
+import type { FigureTable, Missing } from "./model.js";
+import { compareToNative, statusOf } from "./pricing.js";
+import { publication, valueOf } from "./published.js";
+
+export const SOSP_PROFILE = "xeon-2003";
+const ROWS: Readonly<Partial<Record<How, string>>> = { native: "L-UP", paravirt: "Xen", dbt: "VMW" };
+const HOWS: readonly How[] = ["native", "paravirt", "dbt", "hvm-shadow", "hvm"];
+
+interface Original {
+  readonly id: string;
+  readonly table: string;
+  /** Column to workload. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly reasons: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
+  /** Workload to the one whose instructions its own exceed by work that lmbench subtracts. */
+  readonly less?: Readonly<Record<string, string>>;
+}
+
+const NO_SELECT = "the guest has no select and no TCP", NO_STAT = "no workload for it in the guest yet", NO_SHELL = "the guest has no shell";
+const BIG_SET = "the machine has no cache model: a working set beyond the first cache would cost nothing", FILES = "the guest's file system is measured as a whole (workloads disk and build), not by creat and unlink";
+
+const ORIGINALS: readonly Original[] = [
+  {
+    id: "sosp03-table3", table: "table3", columns: { "null call": "syscall", "sig hndl": "signal", "fork proc": "forkwait", "exec proc": "forkexec" },
+    reasons: { "null I/O": NO_STAT, stat: NO_STAT, "open/close": NO_STAT, "slct TCP": NO_SELECT, "sig inst": NO_STAT, "sh proc": NO_SHELL },
+    notes: ["fork proc and exec proc: our process has a handful of pages where Linux's had hundreds, so absolute times are far shorter; the ratio is what can be compared."],
+  },
+  {
+    id: "sosp03-table4", table: "table4", columns: { "2p/0K": "ctxsw-2p-0k", "2p/16K": "ctxsw-2p-16k", "8p/16K": "ctxsw-8p-16k" },
+    reasons: { "2p/64K": BIG_SET, "8p/64K": BIG_SET, "16p/16K": BIG_SET, "16p/64K": BIG_SET },
+    less: { "ctxsw-2p-16k": "ctxsw-2p-0k", "ctxsw-8p-16k": "ctxsw-8p-0k" },
+    notes: ["lmbench subtracts the pipe and the summing. Here the instructions of the summing are subtracted (those that the 16K program has more than the 0K one), so that what it does to the TLB stays; the pipe's are not, which makes native dearer and every ratio smaller."],
+  },
+  {
+    id: "sosp03-table5", table: "table5", columns: { "mmap lat": "mmap", "prot fault": "protfault", "page fault": "pagefault" },
+    reasons: { "0K file create": FILES, "0K file delete": FILES, "10K file create": FILES, "10K file delete": FILES },
+    notes: ["prot fault: ours includes the signal and its return, as lmbench's does. page fault: ours fills a page with zeros, lmbench's finds it in the file cache."],
+  },
+];
+
+export const SOSP_IDS: readonly string[] = ORIGINALS.map(({ id }) => id);
+
+export function sospJobs(id: string): FigureJob[] {
+  const { columns, less = {} } = ORIGINALS.find((original) => original.id === id)!;
+  return [...Object.values(columns), ...Object.values(less)].flatMap((name) => HOWS.map((how): FigureJob => ({ kind: "workload", name, how, profile: SOSP_PROFILE })));
+}
+
+export function sospTable(id: string, runs: Runs, profile: CostProfile): FigureTable {
+  const { table, columns, reasons, notes, less = {} } = ORIGINALS.find((original) => original.id === id)!;
+  const { citation, provenance, tables } = publication("sosp03");
+  const printed = tables[table]!;
+  const cells = Object.entries(columns).flatMap(([column, name]) => HOWS.map((how) => {
+    const cell = withoutSumming(name, less[name], how, runs, profile);
+    const ours = cell.failed === undefined && cell.value !== null ? cell.value / profile.hz * 1e6 : null;
+    return {
+      mode: how, column, published: valueOf(printed, ROWS[how], column), ours, status: statusOf(profile, id, ROWS[how], column),
+      ...(ours === null ? {} : { bar: { counted: cell, operations: workload(name)!.operations, profile } }), ...(cell.failed === undefined ? {} : { failed: cell.failed }),
+    };
+  }));
+  const missing = printed.columns.filter((column) => !(column in columns)).map((column): Missing => ({ column, reason: `not reproduced yet: ${reasons[column] ?? NO_STAT}` }));
+  return {
+    id, title: printed.title, unit: "µs", citation, provenance: provenance[table]!, profile: profile.name, cells: compareToNative(cells), missing,
+    notes: [...notes, "hvm did not exist in 2003: its rows take this machine's clock and the exits of the first processor that had them."], chart: "log", originals: { ...ROWS },
+  };
+}
+
+/** The cell without the instructions it has more than another workload, each operation alike. */
+function withoutSumming(name: string, lesser: string | undefined, how: How, runs: Runs, profile: CostProfile): Cell {
+  const cell = runs.cell({ kind: "workload", name, how, profile: SOSP_PROFILE });
+  if (lesser === undefined || cell.value === null) return cell;
+  const other = runs.cell({ kind: "workload", name: lesser, how, profile: SOSP_PROFILE });
+  const { operations } = workload(name)!;
+  const more = cell.instructions - other.instructions / workload(lesser)!.operations * operations;
+  const cycles = more * profile.cyclesPerInstruction.cycles;
+  return { ...cell, value: cell.value - cycles / operations, cycles: cell.cycles - cycles, instructions: cell.instructions - more };
+}

@@ -1,0 +1,45 @@
+/** `trivisor figures`: the papers' tables. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chooseFigures, makeFigures } from "../bench/figures/figures.js";
+import { formatFigures } from "../bench/figures/format.js";
+import { toJson } from "../bench/figures/model.js";
+import { reportFiles } from "../bench/figures/report.js";
+import { UsageError } from "../hypervisor/errors.js";
+import { EXIT_FAILED } from "./exit.js";
+import { explain, OutputFile } from "./output.js";
+import { createProgress } from "./progress.js";
+
+export interface FiguresFlags {
+  readonly json?: string;
+  readonly report?: string;
+}
+
+export async function figures(ids: readonly string[], flags: FiguresFlags): Promise<void> {
+  chooseFigures(ids);
+  const json = flags.json === undefined ? undefined : new OutputFile(flags.json);
+  if (flags.report !== undefined) makeFolder(flags.report);
+  const index = flags.report === undefined ? undefined : new OutputFile(join(flags.report, "index.html"));
+  const progress = await createProgress();
+  const tables = await makeFigures(ids, progress.show);
+  progress.end();
+  process.stdout.write(formatFigures(tables));
+  json?.finish(`${JSON.stringify(toJson(tables), null, 1)}\n`);
+  if (index && flags.report !== undefined) {
+    const { page, files } = reportFiles(tables);
+    index.finish(page);
+    for (const [name, text] of files) new OutputFile(join(flags.report, name)).finish(text);
+    process.stdout.write(`report: ${index.path}\n`);
+  }
+  const failed = tables.flatMap(({ id, cells }) => cells.filter((cell) => cell.failed !== undefined).map(({ column, mode, failed }) => `${id}: ${column} in ${mode}: ${failed}`));
+  for (const failure of failed) process.stderr.write(`trivisor: ${failure}\n`);
+  if (failed.length > 0) process.exitCode = EXIT_FAILED;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UsageError(`${folder} cannot be made: ${explain(error)}`);
+  }
+}
