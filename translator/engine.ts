@@ -280,9 +280,16 @@ export class Engine {
     } while (i32[S.BUDGET]! > 0 && !cpu.recheck && !breakpoints.has(i32[S.EIP]!));
   }
 
-  /** The block at CS:EIP as the engine would execute it. */
+  /** The block at CS:EIP as the engine would execute it; a fault of the fetch is delivered first. */
   currentBlock(): Block {
-    return this.lookup();
+    for (;;) {
+      try {
+        return this.lookup();
+      } catch (error) {
+        if (!(error instanceof Trap)) throw error;
+        this.deliver(error);
+      }
+    }
   }
 
   /** Runs generated code; an instruction it cannot make itself is left to the interpreter. */
