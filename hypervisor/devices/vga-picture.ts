@@ -28,7 +28,7 @@ export interface VgaState {
   readonly cursor: number;
 }
 
-const CRTC_MAX_SCAN = 0x09, CRTC_CURSOR_START = 0x0a, CRTC_CURSOR_END = 0x0b, CRTC_OFFSET = 0x13, CURSOR_OFF = 0x20;
+const CRTC_MAX_SCAN = 0x09, CRTC_CURSOR_START = 0x0a, CRTC_CURSOR_END = 0x0b, CRTC_OFFSET = 0x13, CRTC_UNDERLINE = 0x14, CURSOR_OFF = 0x20, DOUBLE_WORD = 0x40;
 const CELL_WIDTH = 8, FONT_HEIGHT = 16;
 
 /** Colours 0 to 15 by attribute and DAC, as a VGA has them after mode 3 is set; the rest is grey. */
@@ -104,13 +104,20 @@ function drawText(state: VgaState): Picture {
   return { width, height, rgb };
 }
 
-/** Mode 13h: each pixel two dots wide and two lines high on the wire, one here. */
+/**
+ * Mode 13h: each pixel two dots wide and two lines high on the wire, one here. In double-word addressing the groups of four
+ * are four addresses apart, as chained writes leave them.
+ */
 function draw256(state: VgaState): Picture {
   const { planes, palette, crtc } = state;
+  const apart = (crtc[CRTC_UNDERLINE]! & DOUBLE_WORD) !== 0;
   const doubled = (crtc[CRTC_MAX_SCAN]! & 0x1f) + 1;
   const width = state.columns * 4, height = Math.floor(state.height / doubled), rgb = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) put(rgb, y * width + x, palette, planes[(state.start * 4 + y * crtc[CRTC_OFFSET]! * 8 + x) & 0x3_ffff]!);
+    for (let x = 0; x < width; x++) {
+      const at = state.start * 4 + y * crtc[CRTC_OFFSET]! * 8 + x;
+      put(rgb, y * width + x, palette, planes[(apart ? (at & ~3) * 4 + (at & 3) : at) & 0x3_ffff]!);
+    }
   }
   return { width, height, rgb };
 }

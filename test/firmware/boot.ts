@@ -31,6 +31,45 @@ test("a boot sector says what it misses", () => {
   assert.is(boot(fatDisk({ sectors: 2880, bootSector, files: {} })).serial, "No HELLO.TXT\r\n");
 });
 
+/** An ISO 9660 image with nothing but an El Torito catalogue and its boot image. */
+function bootableIso(code: Uint8Array): Uint8Array {
+  const iso = new Uint8Array(24 * 2048), view = new DataView(iso.buffer), text = new TextEncoder();
+  iso.set([1, ...text.encode("CD001"), 1], 16 * 2048);
+  iso.set([0, ...text.encode("CD001"), 1, ...text.encode("EL TORITO SPECIFICATION")], 17 * 2048);
+  view.setUint32(17 * 2048 + 0x47, 19, true);
+  iso.set([255, ...text.encode("CD001"), 1], 18 * 2048);
+  iso.set([1, 0], 19 * 2048);
+  view.setUint16(19 * 2048 + 0x1e, 0xaa55, true);
+  iso.set([0x88, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0], 19 * 2048 + 32);
+  iso.set(code, 20 * 2048);
+  return iso;
+}
+
+test("a CD boots by El Torito, from drive 0xe0, and reads its sectors by number", () => {
+  // mov ah,42h; mov si,packet; int 13h; jc $; mov al,[8800h]; add al,dl; out 0f4h,al; packet: one sector, 22, to 0000:8800
+  const code = [0xb4, 0x42, 0xbe, 0x12, 0x7c, 0xcd, 0x13, 0x72, 0xfe, 0xa0, 0x00, 0x88, 0x00, 0xd0, 0xe6, 0xf4, 0xeb, 0xfe,
+    0x10, 0, 1, 0, 0x00, 0x88, 0, 0, 22, 0, 0, 0, 0, 0, 0, 0];
+  const iso = bootableIso(Uint8Array.from(code));
+  iso[22 * 2048] = 0x11;
+  assert.equal(createVm({ image: iso, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0xf1 });
+});
+
+test("nothing that boots: the screen says so and the machine halts", () => {
+  const vm = createVm({ image: bootableIso(new Uint8Array()).fill(0, 19 * 2048, 20 * 2048), memory: 8 });
+  assert.equal(vm.run({ instructions: 1e7 }), { reason: "idle" });
+  assert.match(vm.screenText() ?? "", /No medium that boots/);
+});
+
+test("a BIOS of the user's starts at its reset vector", () => {
+  const bios = new Uint8Array(0x1_0000);
+  bios.set([0xea, 0x00, 0x00, 0x00, 0xf0], 0xfff0); // jmp f000:0000
+  bios.set([0xb0, 0x2a, 0xe6, 0xf4, 0xeb, 0xfe]); // mov al,42; out 0f4h,al
+  for (const mode of ["native", "hvm"] as const) {
+    assert.equal(createVm({ image: new Uint8Array(512), bios, mode, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 42 });
+  }
+  assert.throws(() => createVm({ image: new Uint8Array(512), bios: new Uint8Array(100), memory: 8 }), /multiple of 64 KiB/);
+});
+
 test("modes without real mode say so in one line", () => {
   const image = fatDisk({ sectors: 2880, bootSector, files });
   for (const options of [{ mode: "dbt" }, { mode: "classic" }, { mode: "paravirt" }, { mode: "hvm", mmu: "shadow" }] as const) {
