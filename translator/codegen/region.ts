@@ -150,7 +150,7 @@ class RegionBuilder {
         if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
         out.push(A.block(emitted.statements));
       } else if (x87 !== null) {
-        const end = this.x87Run(block, i, out);
+        const end = this.x87Run(block, i, dead, out);
         if (end === i) out.push(...this.x87(block, i, x87));
         else {
           i = end - 1;
@@ -284,17 +284,46 @@ class RegionBuilder {
     return emitX87(this.emitter, instruction, eip, !usesSegment(instruction), () => facts.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, facts));
   }
 
-  /** As many x87 instructions from `i` as make one step, if that is worth it; gives the index of the next. */
-  private x87Run(block: Block, i: number, out: Statement[]): number {
+  /**
+   * As many x87 instructions from `i` as make one step, if that is worth it; gives the index of the next. Integer
+   * instructions among them that nothing can interrupt come after the step, or where they are when there is none.
+   */
+  private x87Run(block: Block, i: number, dead: readonly boolean[], out: Statement[]): number {
+    const { instructions, addresses } = block;
     const run = new X87Run(this.emitter);
-    const limit = block.instructions.length - (replaced(block) ? 1 : 0);
-    let end = i;
-    while (end < limit && !usesSegment(block.instructions[end]!) && run.add(block.instructions[end]!, block.addresses[end]!)) end++;
+    const limit = instructions.length - (replaced(block) ? 1 : 0);
+    let end = i, written = 0;
+    for (let k = i; k < limit; k++) {
+      const instruction = instructions[k]!;
+      const movable = movableWrites(instruction);
+      if (movable !== null) {
+        written |= movable;
+        continue;
+      }
+      const facts = x87Facts(instruction);
+      if (facts === null || (facts.reads & written) !== 0 || usesSegment(instruction) || !run.add(instruction, addresses[k]!)) break;
+      end = k + 1;
+    }
     if (run.arithmetic === 0 || run.count < 2) return i;
-    const single: Statement[] = [];
-    for (let k = i; k < end; k++) single.push(...this.x87(block, k, x87Facts(block.instructions[k]!)!));
-    out.push(...run.finish(single));
+    const known = this.emitter.fork();
+    const single: Statement[] = [], moved: Statement[] = [];
+    for (let k = i; k < end; k++) {
+      const instruction = instructions[k]!;
+      if (this.remark !== null && k !== i) single.push(...this.remark(instruction, addresses[k]!).map(A.comment));
+      const facts = x87Facts(instruction);
+      single.push(...(facts !== null ? this.x87(block, k, facts) : [this.movable(block, k, dead)]));
+    }
+    this.emitter.restore(known);
+    for (let k = i; k < end; k++) if (movableWrites(instructions[k]!) !== null) moved.push(this.movable(block, k, dead));
+    out.push(...run.finish(single, moved));
     return end;
+  }
+
+  private movable(block: Block, k: number, dead: readonly boolean[]): Statement {
+    const instruction = block.instructions[k]!;
+    const semantics = semanticsOf(instruction);
+    if (semantics.kind !== "inline") throw new Error(`${instruction.mnemonic} cannot be moved`);
+    return A.block(this.emitter.emit(instruction, semantics, block.addresses[k]!, block.instructions.length - k, dead[k]!).statements);
   }
 
   /** The semantics of an x87 instruction on the heap: only what they read of the registers goes there before. */
@@ -377,6 +406,16 @@ function fillMarkers(statements: readonly Statement[], spill: readonly Statement
 /** A flat code segment cannot be written; FS and GS are never taken to be flat. */
 function usesSegment(instruction: Instruction): boolean {
   return instruction.operands.some((o) => o.kind === "mem" && (o.seg >= S.FS || o.seg === S.CS));
+}
+
+const MOVABLE = new Set(["MOV", "LEA", "ADD", "SUB", "AND", "OR", "XOR", "INC", "DEC", "CMP", "TEST", "SHL", "SHR", "SAR", "NEG", "NOT"]);
+
+/** The registers that an instruction on registers alone writes at the most (bits), or null for any other. */
+function movableWrites({ mnemonic, operands }: Instruction): number | null {
+  if (!MOVABLE.has(mnemonic)) return null;
+  const [first, second] = operands;
+  if (first?.kind !== "reg" || (second !== undefined && second.kind !== "reg" && second.kind !== "imm" && mnemonic !== "LEA")) return null;
+  return 1 << (first.size === 8 ? first.index & 3 : first.index);
 }
 
 const STACK_OR_MEMORY = new Set(["stack", "call"]);

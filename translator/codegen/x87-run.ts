@@ -4,7 +4,7 @@ import type { Instruction, MemOperand } from "../isa/instruction.js";
 import { assign, assignElement, binary, block, breakTo, call, conditional, element, identifier, ifThen, labeled, literal, parseStatements, statement, variables } from "./ast.js";
 import type { Emitter } from "./emit.js";
 import { HELD, NEAREST, STALE } from "./x87-stack.js";
-import { ADD_PAIRS, LOAD_DOUBLE, LOAD_SINGLE, MULTIPLY_PAIRS, SLOW_PAIRS } from "./x87-templates.js";
+import { ADD_DOUBLE, ADD_PAIRS, LOAD_DOUBLE, LOAD_SINGLE, MULTIPLY_DOUBLE, MULTIPLY_PAIRS, SLOW_PAIRS } from "./x87-templates.js";
 
 /**
  * Several x87 instructions in a row as one step: registers are read from the pairs once, values go from instruction to
@@ -197,16 +197,18 @@ export class X87Run {
   private operate(operation: string, a: Value, b: Value): Value {
     this.arithmetic++;
     const result = this.fresh();
-    const reversed = operation.endsWith("R");
-    const left = reversed ? b : a, right = reversed ? a : b;
-    const subtracts = operation.startsWith("SUB");
-    const divides = operation.startsWith("DIV");
-    if (divides) this.divisions++;
+    const reversed = operation.endsWith("R"), subtracts = operation.startsWith("SUB"), divides = operation.startsWith("DIV");
+    let left = reversed ? b : a, right = reversed ? a : b;
+    if (subtracts) right = { high: negative(right.high), low: right.low === zero ? zero : negative(right.low) };
+    if (operation === "MUL" && left.low === zero) [left, right] = [right, left];
+    const simple = right.low === zero || (left.low === zero && operation !== "MUL" && !divides);
     const names = {
-      AH: left.high, AL: left.low, BH: subtracts ? negative(right.high) : right.high, BL: subtracts ? negative(right.low) : right.low,
+      AH: left.high, AL: left.low, BH: right.high, BL: right.low, OTHER: right.low === zero ? left.low : right.low,
       HI: identifier(result.high), LO: identifier(result.low), OPERATION: literal(operation === "MUL" ? 3 : divides ? 4 : 0),
     };
-    this.body.push(block(instantiate(operation === "MUL" ? MULTIPLY_PAIRS : divides ? SLOW_PAIRS : ADD_PAIRS, names)));
+    if (divides) this.divisions++;
+    const template = operation === "MUL" ? (simple ? MULTIPLY_DOUBLE : MULTIPLY_PAIRS) : divides ? SLOW_PAIRS : simple ? ADD_DOUBLE : ADD_PAIRS;
+    this.body.push(block(instantiate(template, names)));
     return result.value;
   }
 
@@ -242,8 +244,8 @@ export class X87Run {
     return binary(binary(binary(identifier(TOP), "+", literal(slot)), "&", literal(7)), "<<", literal(1));
   }
 
-  /** The step, or `otherwise` where it does not apply. */
-  finish(otherwise: Statement[]): Statement[] {
+  /** The step and then `after`, or `otherwise` where it does not apply. */
+  finish(otherwise: Statement[], after: Statement[]): Statement[] {
     const abandonUnless = (test: Expression): Statement => ifThen(test, block([]), block([breakTo(ABANDON)]));
     const enter: Statement[] = [statement(assign(STATUS, i32(S.FPU_SW))), statement(assign(TOP, binary(binary(identifier(STATUS), ">>", literal(11)), "&", literal(7))))];
     const need = binary(this.physical(this.needed), "|", literal(NEAREST));
@@ -257,7 +259,7 @@ export class X87Run {
       names.push(`$i${slot}`, `$j${slot}`);
       enter.push(statement(assign(`$i${slot}`, element("xp", this.pair(slot)))), statement(assign(`$j${slot}`, element("xp", binary(this.pair(slot), "|", literal(1))))));
     }
-    const step = [...enter, ...this.body, ...this.leave(), breakTo(DONE)];
+    const step = [...enter, ...this.body, ...this.leave(), ...after, breakTo(DONE)];
     const integers = new Set([TOP, STATUS, INEXACT, AT, WORD, DATA_AT]);
     const declared = variables(names, (name) => integers.has(name) ? zero : literal(0.5));
     return [labeled(DONE, block([labeled(ABANDON, block([declared, ...step])), ...otherwise]))];
@@ -294,4 +296,3 @@ export class X87Run {
     return out;
   }
 }
-

@@ -54,23 +54,41 @@ const ROUND_PRODUCT = `
     ${SLOW}
   }`;
 
+const SUM = `
+  const ah = AH, al = AL, bh = BH, bl = BL;
+  const s = ah + bh, sv = s - ah, e = (ah - (s - sv)) + (bh - sv);`;
+
 /** Knuth's two-sum of the high parts, and what the low parts and their sum's errors are. */
 export const ADD_PAIRS = `
-  const ah = AH, al = AL, bh = BH, bl = BL;
-  const s = ah + bh, sv = s - ah, e = (ah - (s - sv)) + (bh - sv);
+  ${SUM}
   const t1 = al + bl, t = e + t1;
   const v1 = t1 - al, e1 = (al - (t1 - v1)) + (bl - v1), v2 = t - e, e2 = (e - (t - v2)) + (t1 - v2);
   ${ROUND_SUM}`;
 
-/** Dekker's product of the high parts; the low parts have 11 bits, so the sums of their products are exact. */
-export const MULTIPLY_PAIRS = `
+/** The same when the low part of one of the two is 0: the other's is OTHER. */
+export const ADD_DOUBLE = `
+  ${SUM}
+  const t1 = OTHER, t = e + t1;
+  const e1 = 0, v2 = t - e, e2 = (e - (t - v2)) + (t1 - v2);
+  ${ROUND_SUM}`;
+
+const PRODUCT = `
   const ah = AH, al = AL, bh = BH, bl = BL;
   const s = ah * bh;
   const ac = 134217729 * ah, a1 = ac - (ac - ah), a2 = ah - a1;
   const bc = 134217729 * bh, b1 = bc - (bc - bh), b2 = bh - b1;
-  const large = a1 * bl + al * b1, small = (a2 * bl + al * b2) + al * bl;
-  const e = ((a1 * b1 - s) + a1 * b2 + a2 * b1) + a2 * b2;
-  const t = (e + large) + small;
+  const e = ((a1 * b1 - s) + a1 * b2 + a2 * b1) + a2 * b2;`;
+
+/** Dekker's product of the high parts; of the other terms only what the doubt in ROUND_PRODUCT does not cover. */
+export const MULTIPLY_PAIRS = `
+  ${PRODUCT}
+  const t = e + (ah * bl + al * bh);
+  ${ROUND_PRODUCT}`;
+
+/** The same when b's low part is 0. */
+export const MULTIPLY_DOUBLE = `
+  ${PRODUCT}
+  const t = e + al * bh;
   ${ROUND_PRODUCT}`;
 
 /** Division. */
