@@ -24,7 +24,7 @@ export interface Drive {
 export const CD_SECTOR = 2048;
 const OK = 0x00, BAD_COMMAND = 0x01, WRITE_PROTECTED = 0x03, NOT_FOUND = 0x04, NO_DRIVE = 0x80;
 const EDD_VERSION = 0x30, EDD_FIXED_DISK = 0x01, EDD_DRIVE = 0x04, EDD_SIGNATURE = 0xaa55, EDD_ASKS = 0x55aa;
-const PACKET_BYTES = 16, MOST_BYTES = 0x20_0000;
+const PACKET_BYTES = 16, MOST_BYTES = 0x1000_0000;
 
 /** Drives of the sizes that diskettes have. */
 const DISKETTES: readonly (readonly [bytes: number, cylinders: number, heads: number, sectors: number, type: number])[] = [
@@ -108,7 +108,7 @@ export class DiskServices {
   /** Reads (0), writes (1) or verifies (2) sectors of the drive's size. */
   private transfer(drive: Drive, what: number, lba: number, count: number, buffer: number): number {
     const { backend } = drive, per = drive.sectorBytes / SECTOR_SIZE;
-    if ((lba + count) * per > backend.sectors || count * drive.sectorBytes > MOST_BYTES * 16) return NOT_FOUND;
+    if ((lba + count) * per > backend.sectors || count * drive.sectorBytes > MOST_BYTES) return NOT_FOUND;
     if (what === 2) return OK;
     if (what === 1 && (backend.readOnly || per !== 1)) return WRITE_PROTECTED;
     const bytes = new Uint8Array(count * drive.sectorBytes);
@@ -124,7 +124,7 @@ export class DiskServices {
 
   private parameters(f: Frame, drive: Drive): number {
     if (drive.heads === 0) return BAD_COMMAND;
-    const floppy = drive.number < 0x80, last = drive.cylinders - (floppy ? 1 : 1);
+    const floppy = drive.number < 0x80, last = drive.cylinders - 1;
     f.ax = 0;
     f.bl = floppy ? DISKETTES.find(([, c, h, s]) => c === drive.cylinders && h === drive.heads && s === drive.sectorsPerTrack)![4] : 0;
     f.ch = last & 0xff;

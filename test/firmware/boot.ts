@@ -1,5 +1,7 @@
 /** A PC starts from its disks: the boot sector of guest/boot loads a file through INT 13h and shows it. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createVm, type Mode, UsageError } from "../../index.js";
@@ -68,6 +70,14 @@ test("a BIOS of the user's starts at its reset vector", () => {
     assert.equal(createVm({ image: new Uint8Array(512), bios, mode, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 42 });
   }
   assert.throws(() => createVm({ image: new Uint8Array(512), bios: new Uint8Array(100), memory: 8 }), /multiple of 64 KiB/);
+});
+
+test("the committed boot sector is what its source says", () => {
+  const source = fileURLToPath(new URL("../../../guest/boot/boot.asm", import.meta.url));
+  const { status, stdout, error } = spawnSync("nasm", ["-f", "bin", source, "-o", "/dev/stdout"]);
+  if (error) return; // no assembler here: nothing to compare with
+  assert.is(status, 0);
+  assert.ok(stdout.equals(bootSector), "guest/boot/boot.bin is not built from boot.asm: nasm -f bin boot.asm -o boot.bin");
 });
 
 test("modes without real mode say so in one line", () => {
