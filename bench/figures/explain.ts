@@ -2,33 +2,57 @@
 import { breakDown, type Kind, priceEvents } from "../breakdown.js";
 import type { FigureTable, ShownCell } from "./model.js";
 
-/** Too much, too little: our ratio against the published one. */
-const MECHANISMS: Readonly<Partial<Record<Kind, readonly [more: string, less: string]>>> = {
-  instructions: ["both are nearly all instructions here, at one rate for all of them", "the guest's own instructions outweigh the monitor's work, which the model charges to them at one rate, without caches that it disturbs"],
-  memory: ["every TLB miss is charged its references in full, where a processor overlaps them", "TLB misses cost a fixed price, and what a switch does to the caches costs nothing"],
-  traps: ["all exceptions cost the same, and native's are dear beside so short a handler", "all exceptions cost the same, and the hypervisor's effect on the guest's shorter path is not in a count of events"],
-  exits: ["each hypercall or exit pays in full for entry, validation and a whole table's worth of checks, where the original does many of them in one go", "an exit is charged its two transitions and VMCS accesses, but not the monitor's own instructions and cache misses between them"],
-  translator: ["each callout and switch of the translator is charged one price, found where it was dear", "switches and callouts have one price each, and a monitor that is hosted or shares caches with its guest pays more than the count shows"],
-  shadow: ["each shadow event is charged one price, found where it was dear; a monitor that fills several entries at a fault pays it less often", "our guest touches few pages, so that few shadow entries are made and lost; at one price each they stay behind"],
-  devices: ["every register access is charged for itself", "the device answers without the host's path to it"],
-};
-const SAME_BASE = 3;
+type Mechanism = Kind | "hypercalls";
 
-/** One sentence, without a full stop in the middle of it. */
+/** Too much, too little: our ratio against the published one. */
+const MECHANISMS: Readonly<Partial<Record<Mechanism, readonly [more: string, less: string]>>> = {
+  instructions: ["one rate for all instructions makes the guest's own code too cheap beside them", "one rate for all instructions makes the guest's own code too dear beside the monitor's"],
+  memory: ["every TLB miss is charged its references in full, where a processor overlaps them", "a TLB miss has one price, and what a switch does to the caches has none"],
+  traps: ["all exceptions have one price, and native's is dear beside so short a handler", "all exceptions have one price, and what a monitor adds to them is not in the count"],
+  hypercalls: ["a table that is pinned or let go is charged as 512 entries looked at one by one, and each hypercall the full way in and out", "a hypercall has one price, and what it does to caches and TLB has none"],
+  exits: ["each exit is charged in full in a guest that does little between two of them", "an exit is charged its transitions and VMCS accesses, but not the monitor's own instructions and cache misses between them"],
+  translator: ["switches and callouts have one price each, and ours come close together", "switches and callouts have one price each, and translation itself is nearly absent once a loop is warm"],
+  shadow: ["each shadow event has one price, found where it was dear; a monitor that fills several entries at one fault, or keeps the tables of those that sleep, pays less", "each shadow event has one price, and our small processes cause few of them"],
+  devices: ["every register access is charged for itself", "a device answers here without the host's path to it"],
+};
+const SAME = 1.33, OTHER_SIZE = 3, OTHER_PROGRAM = 1000, SMALL = 0.05;
+
+/** One sentence about a cell that has an error. */
 export function explainMiss(table: FigureTable, cell: ShownCell): string {
-  const where = `${cell.column} in ${cell.mode}`;
-  const size = `${where}: ${describe(cell)}`;
-  if (!cell.bar) return `${size}.`;
+  const size = `${cell.column} in ${cell.mode}: ${describe(cell)}`;
+  if (Math.abs(cell.error!) < SMALL || !cell.bar) return `${size}.`;
   const native = table.cells.find((other) => other.mode === "native" && other.column === cell.column);
-  const events = breakDown(priceEvents(cell.bar.counted, cell.bar.profile));
-  const base = native?.bar ? breakDown(priceEvents(native.bar.counted, native.bar.profile)) : [];
-  const extra = events.map(({ kind, title, cycles }, i) => ({ kind, title, cycles: cycles - (base[i]?.cycles ?? 0) })).sort((a, b) => b.cycles - a.cycles)[0]!;
-  const share = Math.round(extra.cycles / events.reduce((sum, part) => sum + part.cycles, 0) * 100);
-  const sentence = (MECHANISMS[extra.kind] ?? MECHANISMS.instructions!)[cell.error! > 0 ? 0 : 1];
+  const right = overheadIsRight(cell, native);
+  if (right) return `${size}: what it adds to native is about right (${right} ${table.unit}), but native itself takes ${times(native!.ours! / native!.published!)} as in the original, which is another program's path through another kernel.`;
+  const { mechanism, title, share } = mostOfIt(cell, native);
+  const sentence = (MECHANISMS[mechanism] ?? MECHANISMS.instructions!)[cell.error! > 0 ? 0 : 1];
   const shorter = native?.published && native.ours ? native.published / native.ours : 1;
-  const differs = shorter > SAME_BASE ? `; native's own work is ${Math.round(shorter)} times as short here as in the original, so each fixed cost weighs more`
-    : shorter < 1 / 1.5 ? `; native takes ${(1 / shorter).toFixed(1)} times as long here, so each fixed cost weighs less` : "";
-  return `${size}: most of what it has beyond ${base.length > 0 ? "native" : "instructions"} is ${extra.title} (${share}% of its cycles), and ${sentence}${differs}.`;
+  const differs = shorter > OTHER_SIZE && shorter < OTHER_PROGRAM ? `; the work itself is ${times(1 / shorter)} as in the original, so what is fixed for each ${cell.error! > 0 ? "weighs more" : "is there, and what goes by pages is not"}` : "";
+  if (share <= 0) return `${size}: no event that we count sets it apart from native, while the original's monitor left its mark.`;
+  return `${size}: most of what it adds is ${title} (${share}% of its cycles), and ${sentence}${differs}.`;
+}
+
+/** Ours and theirs beyond native, where those agree and native does not; null else. */
+function overheadIsRight(cell: ShownCell, native: ShownCell | undefined): string | null {
+  if (!native?.published || !native.ours || cell.published === null || cell.ours === null) return null;
+  const ours = cell.ours - native.ours, published = cell.published - native.published;
+  const off = ours / published;
+  const base = Math.max(native.ours / native.published, native.published / native.ours);
+  return off > 1 / SAME && off < SAME && base > SAME ? `${ours.toPrecision(3)} for ${published.toPrecision(3)}` : null;
+}
+
+function mostOfIt({ bar, mode }: ShownCell, native: ShownCell | undefined): { mechanism: Mechanism; title: string; share: number } {
+  const parts = breakDown(priceEvents(bar!.counted, bar!.profile)), per = bar!.operations;
+  const base = native?.bar ? breakDown(priceEvents(native.bar.counted, native.bar.profile)) : [];
+  const beyond = parts.map(({ kind, title, cycles }, i) => ({ kind, title, cycles: cycles / per - (base[i]?.cycles ?? 0) / (native?.bar?.operations ?? 1) }))
+    .filter(({ kind }) => base.length > 0 || kind !== "instructions").sort((a, b) => b.cycles - a.cycles)[0]!;
+  const mechanism = beyond.kind === "exits" && mode === "paravirt" ? "hypercalls" : beyond.kind;
+  const all = parts.reduce((sum, { cycles }) => sum + cycles, 0) / per;
+  return { mechanism, title: mechanism === "hypercalls" ? "hypercalls" : beyond.kind === "exits" ? "VM exits" : beyond.title, share: Math.round(beyond.cycles / all * 100) };
+}
+
+function times(factor: number): string {
+  return factor >= 1 ? `${factor.toFixed(1)} times as long` : `1/${Math.round(1 / factor)} as long`;
 }
 
 function describe({ error, ratioOurs, ratioPublished }: ShownCell): string {

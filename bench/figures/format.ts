@@ -1,5 +1,5 @@
 /** The tables on a terminal. */
-import { significant } from "../numbers.js";
+import { ratio, significant } from "../numbers.js";
 import { explainMiss, percent } from "./explain.js";
 import { type FigureTable, type ShownCell, statistics } from "./model.js";
 
@@ -11,7 +11,7 @@ export function formatTable(table: FigureTable): string {
   const { id, title, citation, provenance, profile, missing, notes } = table;
   return [
     `${id}: ${title}`, `  ${citation}`, `  published values: ${provenance}${profile === "" ? "" : `; priced by ${profile}`}`, "",
-    ...(id === "popek-goldberg" ? instructionRows(table) : comparedRows(table)), "",
+    ...rowsOf(table), "",
     ...verdict(table), ...missing.map(({ column, reason }) => `  ${column}: ${reason}`), ...notes.map((note) => `  * ${note}`), "",
   ].join("\n");
 }
@@ -22,14 +22,38 @@ export function figure(value: number | null): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toString() : significant(value);
 }
 
+/** A ratio with two decimals, small ones with three digits. */
+export function times(value: number | null): string {
+  return value === null ? "-" : value < 0.1 ? significant(value) : ratio(value);
+}
+
 export function signed(error: number | null): string {
   return error === null ? "" : `${error >= 0 ? "+" : "-"}${percent(Math.abs(error))}`;
+}
+
+function rowsOf(table: FigureTable): string[] {
+  switch (table.id) {
+    case "popek-goldberg": return instructionRows(table);
+    case "vmexit-generations": return verdictRows(table);
+    default: return comparedRows(table);
+  }
+}
+
+/** One line a processor; what was published of it on the next. */
+function verdictRows({ cells }: FigureTable): string[] {
+  const modes = [...new Set(cells.map(({ mode }) => mode))], columns = [...new Set(cells.map(({ column }) => column))];
+  const line = (mode: string, of: (cell: ShownCell) => string): string[] => columns.map((column) => of(cells.find((cell) => cell.mode === mode && cell.column === column)!));
+  const rows = modes.flatMap((mode) => [
+    [mode, ...line(mode, ({ ours }) => times(ours))],
+    ...(cells.some((cell) => cell.mode === mode && cell.published !== null) ? [["  published", ...line(mode, ({ published }) => times(published))], ["  error", ...line(mode, ({ error, status }) => signed(error) + (status === "calibrated" ? " c" : ""))]] : []),
+  ]);
+  return align([["", ...columns], ...rows], 1);
 }
 
 function comparedRows({ cells, unit }: FigureTable): string[] {
   const rows = cells.map((cell, i) => [
     cells[i - 1]?.column === cell.column ? "" : cell.column, cell.mode, figure(cell.published), cell.failed === undefined ? figure(cell.ours) : "failed",
-    figure(cell.ratioPublished), figure(cell.ratioOurs), signed(cell.error), cell.status === "calibrated" ? "calibrated" : "",
+    times(cell.ratioPublished), times(cell.ratioOurs), signed(cell.error), cell.status === "calibrated" ? "calibrated" : "",
   ]);
   return align([["", "", `published`, `ours (${unit})`, "ratio", "ours", "error", ""], ...rows], 2);
 }

@@ -1,6 +1,6 @@
 /** Tables in the form of the originals: published and ours side by side, one row a mode. */
 import { element, escape } from "../report/markup.js";
-import { figure, signed } from "./format.js";
+import { figure, signed, times } from "./format.js";
 import type { FigureTable, ShownCell } from "./model.js";
 
 export function grids(table: FigureTable): string {
@@ -28,7 +28,7 @@ function grid(title: string, table: FigureTable, columns: readonly string[], nam
     if (!cell) return element("td", {}, "");
     const mark = ours && cell.status === "calibrated" ? element("sup", { title: "calibrated: a constant was fitted to this cell" }, "c") : "";
     const ratio = mode === "native" ? null : ours ? cell.ratioOurs : cell.ratioPublished;
-    const small = ratio === null ? "" : element("small", {}, `${figure(ratio)}×${ours && cell.error !== null ? ` <b class="${Math.abs(cell.error) > 1 ? "off" : ""}">${signed(cell.error)}</b>` : ""}`);
+    const small = ratio === null ? "" : element("small", {}, `${times(ratio)}×${ours && cell.error !== null ? ` <b class="${Math.abs(cell.error) > 1 ? "off" : ""}">${signed(cell.error)}</b>` : ""}`);
     return element("td", {}, `${figure(value(cell))}${mark}${small}`);
   })]));
   return element("div", { class: "scroll" }, [element("h4", {}, `${title} (${escape(table.unit)})`), element("table", { class: "grid" }, [element("thead", {}, head), element("tbody", {}, rows)])]);
@@ -47,8 +47,8 @@ function verdicts(table: FigureTable): string {
   const head = element("tr", {}, ["", ...columns].map((text) => element("th", { scope: "col" }, escape(text))));
   const rows = modesOf(table).map((mode) => element("tr", {}, [element("th", { scope: "row" }, escape(mode)), ...columns.map((column) => {
     const { ours, published, error } = find(table, mode, column)!;
-    const small = published === null ? "" : element("small", {}, `published ${figure(published)} <b>${signed(error)}</b>`);
-    return element("td", { class: ours === null ? "" : ours < 1 ? "hardware" : "software" }, figure(ours) + small);
+    const small = published === null ? "" : element("small", {}, `published ${times(published)} <b>${signed(error)}</b>`);
+    return element("td", { class: ours === null ? "" : ours < 1 ? "hardware" : "software" }, times(ours) + small);
   })]));
   return element("div", { class: "scroll" }, element("table", { class: "grid" }, [element("thead", {}, head), element("tbody", {}, rows)])) +
     element("p", { class: "shows" }, `<span class="key hardware">hvm needs fewer cycles</span> <span class="key software">dbt needs fewer</span>`);

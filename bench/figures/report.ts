@@ -14,6 +14,7 @@ const MORE_STYLE = `
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 14px; margin: 10px 0; align-items: start; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
 .grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
 .grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
+.opener { display: block; padding: 6px 0; } .opener::before { content: "\\25b8  "; } details[open] > .opener::before { content: "\\25be  "; }
 .bars { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 24px; margin: 10px 0; } .bars summary { grid-template-columns: minmax(0, 11rem) minmax(0, 1fr) 5rem; } .bars h3 { grid-column: 1 / -1; font-size: 14px; margin-top: 8px; } .bars .mode { overflow: hidden; text-overflow: ellipsis; }
 .verdict { max-width: 90ch; } .verdict li { margin-bottom: 4px; } .cite { color: var(--soft); font-size: 13px; max-width: 90ch; } pre { overflow-x: auto; }
 @media (max-width: 760px) { .bars { grid-template-columns: minmax(0, 1fr); } .grid { font-size: 11.5px; } .grid th, .grid td { padding: 3px 4px; } }`;
@@ -37,6 +38,7 @@ function page(tables: readonly FigureTable[]): string {
       element("h1", {}, "The papers' tables, from one guest"),
       element("p", { class: "lead" }, "Published values beside what trivisor predicts: events of our own guest, counted, priced by unit costs that somebody measured. A cell that a cost was fitted to is marked calibrated; all others are predictions."),
       overview(tables),
+      element("p", { class: "shows" }, "Cells that are predictions, median and worst error of their ratios to native, those within a factor of two, and pairs of modes in the right order."),
     ]),
     ...tables.map(section),
     element("footer", {}, "Made by <code>trivisor figures --report</code>. Counts are exact and repeat to the byte."),
@@ -54,7 +56,7 @@ function overview(tables: readonly FigureTable[]): string {
     ]);
   });
   return element("div", { class: "scroll" }, element("table", { class: "grid" }, [
-    element("thead", {}, element("tr", {}, ["table", "predictions", "median error", "worst", "within 2×", "orderings right"].map((text) => element("th", {}, text)))), element("tbody", {}, rows),
+    element("thead", {}, element("tr", {}, ["table", "cells", "median", "worst", "in 2×", "order"].map((text) => element("th", {}, text)))), element("tbody", {}, rows),
   ]));
 }
 

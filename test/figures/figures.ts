@@ -1,0 +1,68 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { explainMiss } from "../../bench/figures/explain.js";
+import { chooseFigures, FIGURE_IDS, makeFigures, NOT_YET } from "../../bench/figures/figures.js";
+import { formatFigures } from "../../bench/figures/format.js";
+import { statistics, toJson } from "../../bench/figures/model.js";
+import { codeLines, committedPorting, countPorting } from "../../bench/figures/porting.js";
+import { UsageError } from "../../index.js";
+
+const test = suite("figures: tables");
+const tables = await makeFigures(["asplos06-nano", "asplos06-forkwait", "sosp03-table2"]);
+const cell = (id: string, mode: string, column: string) => tables.find((table) => table.id === id)!.cells.find((one) => one.mode === mode && one.column === column)!;
+
+test("two runs give the same bytes", async () => {
+  assert.is(JSON.stringify(toJson(await makeFigures(["sosp03-table2", "asplos06-forkwait", "asplos06-nano"]))), JSON.stringify(toJson(tables)));
+});
+
+test("the JSON has the fixed shape", () => {
+  const json = JSON.parse(JSON.stringify(toJson(tables))) as { schema: string; tables: { id: string; cells: Record<string, unknown>[] }[] };
+  assert.is(json.schema, "trivisor/figures@1");
+  assert.equal(json.tables.map(({ id }) => id), ["sosp03-table2", "asplos06-nano", "asplos06-forkwait"]);
+  for (const { cells } of json.tables) for (const one of cells) assert.equal(Object.keys(one), ["mode", "column", "published", "ours", "ratioPublished", "ratioOurs", "error", "status"]);
+});
+
+test("a calibrated nanobenchmark gives the value that it was fitted to", () => {
+  for (const { published, ours, status, column, mode } of tables.find(({ id }) => id === "asplos06-nano")!.cells) {
+    if (status === "calibrated") assert.ok(Math.abs(ours! / published! - 1) < 0.01, `${column} in ${mode}: ${ours} for ${published}`);
+  }
+});
+
+test("every predicted nanobenchmark is within a factor of two and in the right order", () => {
+  const { predictions, within2x, pairs, ordered } = statistics(tables.find(({ id }) => id === "asplos06-nano")!.cells);
+  assert.is(within2x, predictions);
+  assert.is(ordered, pairs);
+  assert.ok(predictions >= 5 && pairs >= 15);
+});
+
+test("forks are dearest on shadow page tables that exits keep true", () => {
+  const times = ["native", "hvm", "dbt", "hvm-shadow"].map((mode) => cell("asplos06-forkwait", mode, "forkwait").ours!);
+  assert.equal([...times].sort((a, b) => a - b), times);
+});
+
+test("what is missing says why", () => {
+  assert.match(tables.find(({ id }) => id === "asplos06-nano")!.missing[0]!.reason, /CR8/);
+  assert.match(formatFigures(tables), /cr8wr: not reproduced: CR8/);
+});
+
+test("an error is explained in one sentence from the cell's own events", () => {
+  const table = tables.find(({ id }) => id === "asplos06-nano")!;
+  const text = explainMiss(table, cell("asplos06-nano", "hvm-shadow", "pgfault"));
+  assert.match(text, /^pgfault in hvm-shadow: \d+% too little .* most of what it adds is VM exits \(\d+% of its cycles\), and .*\.$/);
+  assert.not.match(formatFigures(tables), /undefined|NaN|Infinity/);
+});
+
+test("names are checked before anything runs", () => {
+  assert.throws(() => chooseFigures(["sosp03-table9"]), (e: unknown) => e instanceof UsageError && e.message.includes("sosp03-table9"));
+  for (const id of Object.keys(NOT_YET)) assert.throws(() => chooseFigures([id]), (e: unknown) => e instanceof UsageError && e.message.includes("yet"));
+  assert.equal(chooseFigures(["popek-goldberg", "sosp03-table3"]), ["sosp03-table3", "popek-goldberg"]);
+  assert.equal(chooseFigures([]), FIGURE_IDS);
+});
+
+test("the committed count of lines is the sources'", () => {
+  const counted = countPorting();
+  if (counted) assert.equal(committedPorting(), counted);
+  assert.equal(codeLines("a;\n\n/* one\n two */\nb; /* c */\n  // d\n"), ["a;", "b; "]);
+});
+
+test.run();

@@ -1,0 +1,65 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { makeFigures } from "../../bench/figures/figures.js";
+import { reportFiles } from "../../bench/figures/report.js";
+import { Scratch } from "../cli/command.js";
+
+const test = suite("figures: report");
+const scratch = new Scratch();
+test.after(() => scratch.remove());
+const tables = await makeFigures([]);
+const { page, files } = reportFiles(tables);
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+
+test("one file that asks for nothing else, with nothing undefined in it", () => {
+  assert.not.match(page, /(src|href)="(?!#|data:,)/);
+  assert.not.match(page, /@import|url\(/);
+  assert.not.match(page.replace(/<style>.*?<\/style>/gs, ""), /undefined|NaN|Infinity|\[object/);
+});
+
+test("each table has its numbers as CSV, each chart is a file of its own", () => {
+  for (const { id, cells, chart } of tables) {
+    const csv = files.find(([name]) => name === `${id}.csv`)![1];
+    assert.is(csv.trimEnd().split("\n").length, cells.length + 1, id);
+    const svg = files.find(([name]) => name === `${id}.svg`);
+    assert.is(svg !== undefined, chart === "log", id);
+    if (svg) {
+      assert.match(svg[1], /^<svg [^>]*xmlns=/);
+      assert.not.match(svg[1], /NaN|undefined/);
+    }
+  }
+});
+
+test("nothing failed, and every bar's cycles are all explained by its events", () => {
+  for (const { id, cells } of tables) for (const cell of cells) assert.is(cell.failed, undefined, `${id}: ${cell.column} in ${cell.mode}`);
+});
+
+const PROBE = `<script>
+const errors = [];
+addEventListener("error", (event) => errors.push(event.message));
+addEventListener("load", () => {
+  for (const cell of document.querySelectorAll("details")) { cell.removeAttribute("name"); cell.open = true; }
+  const inside = (e) => e.closest(".scroll, pre");
+  const wide = [...document.querySelectorAll("body *")].filter((e) => !inside(e.parentElement) && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1);
+  document.body.innerHTML = "<pre>" + JSON.stringify({ errors, inner: document.documentElement.clientWidth, scroll: document.documentElement.scrollWidth, wide: wide.map((e) => e.className || e.tagName) }) + "</pre>";
+});</script>`;
+
+for (const width of [1280, 400]) {
+  test(`in a browser ${width} pixels wide nothing overflows and nothing fails`, () => {
+    if (CHROMIUM === undefined) return;
+    const inner = scratch.path(`page-${width}.html`), frame = scratch.path(`frame-${width}.html`);
+    writeFileSync(inner, page.replace("<head>", `<head>${PROBE}`));
+    writeFileSync(frame, `<iframe src="page-${width}.html" style="width:${width}px;height:900px;border:0"></iframe><script>
+      addEventListener("load", () => setTimeout(() => { document.title = document.querySelector("iframe").contentDocument.body.innerText; }, 300));</script>`);
+    const { stdout } = spawnSync(CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--window-size=1400,1000",
+      "--virtual-time-budget=5000", "--dump-dom", `file://${frame}`], { encoding: "utf8", timeout: 60_000 });
+    const found = JSON.parse(/<title>(.*?)<\/title>/s.exec(stdout)?.[1]?.replace(/&quot;/g, '"') ?? "{}") as { errors: string[]; inner: number; scroll: number; wide: string[] };
+    assert.equal(found.errors, []);
+    assert.equal(found.wide, []);
+    assert.ok(found.inner > width - 20 && found.scroll <= found.inner, JSON.stringify(found));
+  });
+}
+
+test.run();
