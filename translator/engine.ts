@@ -1,20 +1,16 @@
 import type { Cpu } from "../hypervisor/cpu.js";
-import { P6 } from "../hypervisor/cpu-model.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { DR6_BS, raiseDebug } from "../hypervisor/debug-registers.js";
-import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
+import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
-import { FRAME_MMIO } from "../hypervisor/memory.js";
-import { GP, GuestCrash, Retry, Trap, UD } from "../hypervisor/trap.js";
-import { type Block, BLOCK_LIMIT, BlockCache, TARGET_LIMIT } from "./block.js";
+import { Retry, Trap } from "../hypervisor/trap.js";
+import { type Block, BlockCache, TARGET_LIMIT } from "./block.js";
+import { BlockBuilder } from "./block-builder.js";
 import type { RegionCode } from "./codegen/region.js";
 import { Compiler } from "./compiler.js";
-import { Binder, type BoundInstruction, isIndirect, type Op } from "./interpreter/bind.js";
-import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
-import { FEATURES } from "./isa/opcodes.js";
-import { IMPLEMENTED, semanticsOf } from "./isa/semantics/registry.js";
+import { semanticsOf } from "./isa/semantics/registry.js";
 
 /** Instructions executed between two looks at the clock, at most. */
 const SLICE_LIMIT = 100_000;
@@ -64,9 +60,7 @@ export class Engine {
   readonly machine: Machine;
   readonly cpu: Cpu;
   readonly blocks: BlockCache;
-  private readonly binder: Binder;
-  private readonly decode: Decode;
-  private readonly scratch = new Uint8Array(32);
+  private readonly builder: BlockBuilder;
   /** null: everything is interpreted. */
   private readonly compiler: Compiler | null;
   private readonly hot: number;
@@ -93,9 +87,8 @@ export class Engine {
   constructor(machine: Machine, options: EngineOptions = {}) {
     this.machine = machine;
     this.cpu = machine.cpu;
-    this.decode = decoderFor(FEATURES.filter((f) => P6.instructions.includes(f)), IMPLEMENTED);
     this.translation = options.translation ?? null;
-    this.binder = new Binder(this.cpu, this.translation);
+    this.builder = new BlockBuilder(this.cpu, this.translation);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 120_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
@@ -332,19 +325,15 @@ export class Engine {
     const physical = word !== 0 ? la + word - 1 - RAM_BASE >>> 0 : cpu.mmu.codeAddress(la);
     const block = this.blocks.find(physical, eip, mode);
     if (block !== null) {
-      if ((block.crossFrame < 0 || this.crossesInto(la) === block.crossFrame) && this.withinCodeLimit(block)) return block;
+      if ((block.crossFrame < 0 || this.builder.secondFrame(la) === block.crossFrame) && this.withinCodeLimit(block)) return block;
       // Another page follows, or the code segment has shrunk: the new one takes its place.
       this.blocks.drop(block);
     }
-    return this.build(la, physical, eip, mode);
-  }
-
-  private crossesInto(la: number): number {
-    return this.cpu.mmu.codeAddress((la | 0xfff) + 1 | 0) >>> 12;
+    return this.keep(this.builder.build(la, physical, eip, mode));
   }
 
   private withinCodeLimit(block: Block): boolean {
-    return (block.mode & S.MODE_FLAT) !== 0 || (block.eip >>> 0) + block.bytes - 1 <= this.cpu.segLimit(S.CS);
+    return this.builder.fetchAllowed(block.eip, block.bytes, block.mode);
   }
 
   /** Runs at most `budget` instructions of a block. */
@@ -389,76 +378,6 @@ export class Engine {
     }
   }
 
-  // ---- decoding ------------------------------------------------------------------------------------------------------
-
-  private build(la: number, physical: number, eip: number, mode: number): Block {
-    const { cpu } = this;
-    if ((cpu.memory.kindOf(physical >>> 12) & FRAME_MMIO) !== 0) cpu.raise(UD);
-    const codeSize = (mode & S.MODE_CODE32) !== 0 ? 32 : 16;
-    const { u8 } = cpu;
-    const start = RAM_BASE + physical;
-    const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
-    const instructions: Instruction[] = [], addresses: number[] = [], ops: Op[] = [];
-    let at = start, transfers = false, crossFrame = -1;
-    while (instructions.length < BLOCK_LIMIT) {
-      let decoded = this.decode(u8, at, pageEnd, codeSize);
-      let bound: BoundInstruction;
-      const address = eip + (at - start) | 0;
-      if (decoded.invalid === "FETCH") {
-        if (instructions.length !== 0) break;
-        crossFrame = this.crossesInto(la);
-        decoded = this.decodeAcross(at, pageEnd, crossFrame, codeSize);
-      }
-      if (decoded.invalid !== null) {
-        if (instructions.length !== 0) break;
-        return this.faulting(decoded.invalid === "GP", physical, eip, mode, crossFrame);
-      }
-      if (!this.fetchAllowed(address, decoded.length, mode)) {
-        if (instructions.length !== 0) break;
-        cpu.raise(GP, 0);
-      }
-      bound = this.binder.bind(decoded, address, mode);
-      instructions.push(decoded);
-      addresses.push(address);
-      ops.push(bound.op);
-      at += decoded.length;
-      transfers = bound.transfers;
-      if (bound.ends || at >= pageEnd) break;
-    }
-    return this.keep({
-      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
-      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), valid: true, heat: 0, code: null, cold: crossFrame >= 0, head: false, link: null, targets: [], regions: new Set(),
-    });
-  }
-
-  /** The bytes of an instruction that goes on in frame `next`, decoded from a copy. */
-  private decodeAcross(at: number, pageEnd: number, next: number, codeSize: 16 | 32): ReturnType<Decode> {
-    const { u8, memory } = this.cpu;
-    const head = pageEnd - at;
-    this.scratch.fill(0xff);
-    this.scratch.set(u8.subarray(at, pageEnd));
-    if ((memory.kindOf(next) & FRAME_MMIO) === 0) {
-      const tail = RAM_BASE + next * PAGE_SIZE;
-      this.scratch.set(u8.subarray(tail, tail + MAX_LENGTH), head);
-    }
-    return this.decode(this.scratch, 0, head + MAX_LENGTH, codeSize);
-  }
-
-  private fetchAllowed(address: number, length: number, mode: number): boolean {
-    return (mode & S.MODE_FLAT) !== 0 || (address >>> 0) + length - 1 <= this.cpu.segLimit(S.CS);
-  }
-
-  /** A block of one instruction that is none: #UD, or #GP for one longer than 15 bytes. */
-  private faulting(tooLong: boolean, physical: number, eip: number, mode: number, crossFrame: number): Block {
-    const { cpu } = this;
-    const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
-    const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
-    return this.keep({
-      physical, eip, mode, instructions: [], addresses: Int32Array.of(eip), ops: [op], bytes, nextEip: eip, crossFrame,
-      transfers: true, indirect: false, valid: true, heat: 0, code: null, cold: true, head: false, link: null, targets: [], regions: new Set(),
-    });
-  }
-
   private keep(block: Block): Block {
     this.blocks.add(block);
     if ((block.mode & S.MODE_TRANSLATED) !== 0) this.translation?.blockBuilt(block.physical, block.eip, block.instructions);
@@ -476,5 +395,3 @@ function noteTarget(block: Block, eip: number): void {
   const { targets } = block;
   if (targets.length < TARGET_LIMIT && !targets.includes(eip)) targets.push(eip);
 }
-
-export { GuestCrash, Retry };

@@ -1,0 +1,107 @@
+import type { Cpu } from "../hypervisor/cpu.js";
+import { P6 } from "../hypervisor/cpu-model.js";
+import * as S from "../hypervisor/cpu-state.js";
+import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
+import { FRAME_MMIO } from "../hypervisor/memory.js";
+import { GP, UD } from "../hypervisor/trap.js";
+import { type Block, BLOCK_LIMIT } from "./block.js";
+import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
+import { Binder, isIndirect, type Op } from "./interpreter/bind.js";
+import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
+import type { Instruction } from "./isa/instruction.js";
+import { FEATURES } from "./isa/opcodes.js";
+import { IMPLEMENTED } from "./isa/semantics/registry.js";
+
+/** Finds blocks in the guest's code: decodes from an address to the first transfer, the page's end or BLOCK_LIMIT, and binds what it finds. */
+export class BlockBuilder {
+  private readonly cpu: Cpu;
+  private readonly binder: Binder;
+  private readonly decode: Decode;
+  private readonly scratch = new Uint8Array(32);
+
+  constructor(cpu: Cpu, translation: TranslationHooks | null) {
+    this.cpu = cpu;
+    this.binder = new Binder(cpu, translation);
+    this.decode = decoderFor(FEATURES.filter((f) => P6.instructions.includes(f)), IMPLEMENTED);
+  }
+
+  /**
+   * The block at EIP `eip` (linear `la`, machine-physical `physical`) for MODE `mode`. Throws the trap of a first
+   * instruction that cannot be fetched; later ones only end the block.
+   */
+  build(la: number, physical: number, eip: number, mode: number): Block {
+    const { cpu } = this;
+    if ((cpu.memory.kindOf(physical >>> 12) & FRAME_MMIO) !== 0) cpu.raise(UD);
+    const codeSize = (mode & S.MODE_CODE32) !== 0 ? 32 : 16;
+    const start = RAM_BASE + physical;
+    const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
+    const instructions: Instruction[] = [], addresses: number[] = [], ops: Op[] = [];
+    let at = start, transfers = false, crossFrame = -1;
+    while (instructions.length < BLOCK_LIMIT) {
+      let decoded = this.decode(cpu.u8, at, pageEnd, codeSize);
+      const address = eip + (at - start) | 0;
+      if (decoded.invalid === "FETCH") {
+        if (instructions.length !== 0) break;
+        crossFrame = this.secondFrame(la);
+        decoded = this.decodeAcross(at, pageEnd, crossFrame, codeSize);
+      }
+      if (decoded.invalid !== null) {
+        if (instructions.length !== 0) break;
+        return this.faulting(decoded.invalid === "GP", physical, eip, mode, crossFrame);
+      }
+      if (!this.fetchAllowed(address, decoded.length, mode)) {
+        if (instructions.length !== 0) break;
+        cpu.raise(GP, 0);
+      }
+      const bound = this.binder.bind(decoded, address, mode);
+      instructions.push(decoded);
+      addresses.push(address);
+      ops.push(bound.op);
+      at += decoded.length;
+      transfers = bound.transfers;
+      if (bound.ends || at >= pageEnd) break;
+    }
+    return block({
+      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
+      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
+    });
+  }
+
+  /** Machine frame of the page behind that of `la`. */
+  secondFrame(la: number): number {
+    return this.cpu.mmu.codeAddress((la | 0xfff) + 1 | 0) >>> 12;
+  }
+
+  /** Whether `length` bytes of code at EIP `address` lie within CS's limit. */
+  fetchAllowed(address: number, length: number, mode: number): boolean {
+    return (mode & S.MODE_FLAT) !== 0 || (address >>> 0) + length - 1 <= this.cpu.segLimit(S.CS);
+  }
+
+  /** The bytes of an instruction that goes on in frame `next`, decoded from a copy. */
+  private decodeAcross(at: number, pageEnd: number, next: number, codeSize: 16 | 32): ReturnType<Decode> {
+    const { u8, memory } = this.cpu;
+    const head = pageEnd - at;
+    this.scratch.fill(0xff);
+    this.scratch.set(u8.subarray(at, pageEnd));
+    if ((memory.kindOf(next) & FRAME_MMIO) === 0) {
+      const tail = RAM_BASE + next * PAGE_SIZE;
+      this.scratch.set(u8.subarray(tail, tail + MAX_LENGTH), head);
+    }
+    return this.decode(this.scratch, 0, head + MAX_LENGTH, codeSize);
+  }
+
+  /** A block of one instruction that is none: #UD, or #GP for one longer than 15 bytes. */
+  private faulting(tooLong: boolean, physical: number, eip: number, mode: number, crossFrame: number): Block {
+    const { cpu } = this;
+    const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
+    const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
+    return block({
+      physical, eip, mode, instructions: [], addresses: Int32Array.of(eip), ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
+    });
+  }
+}
+
+/** A block that has not run yet. */
+function block(found: Omit<Block, "valid" | "heat" | "code" | "head" | "link" | "targets" | "regions">): Block {
+  return { ...found, valid: true, heat: 0, code: null, head: false, link: null, targets: [], regions: new Set() };
+}
