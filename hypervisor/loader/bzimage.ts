@@ -1,7 +1,9 @@
 /**
  * Linux's bzImage: checks the setup header, places kernel, command line and initrd, builds the "zero page".
  * Reference: Linux, Documentation/arch/x86/boot.rst (protocol 2.04 to 2.15, 32-bit entry) and zero-page.rst.
- * Left out: protocols before 2.04 (zImage, kernels before 2.6.14), EFI, setup_data, the real-mode entry.
+ * A kernel that takes one is given a seed for its random numbers, as boot loaders do: the same in every run, since a run
+ * depends on nothing of the host, and without it a kernel of 2022 gathers entropy for a second by waiting for it.
+ * Left out: protocols before 2.04 (zImage, kernels before 2.6.14), EFI, the real-mode entry.
  */
 import type { GuestMemory } from "../devices/device.js";
 import { UsageError } from "../errors.js";
@@ -10,11 +12,12 @@ import { memoryMap } from "./memory-map.js";
 /** Offsets of the setup header's fields, in the file and in the zero page alike. */
 const SETUP_SECTS = 0x1f1, BOOT_FLAG = 0x1fe, HEADER_END = 0x201, MAGIC = 0x202, VERSION = 0x206, TYPE_OF_LOADER = 0x210, LOADFLAGS = 0x211,
   CODE32_START = 0x214, RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c, CMDLINE_SIZE = 0x238,
-  PREF_ADDRESS = 0x258, INIT_SIZE = 0x260;
+  SETUP_DATA = 0x250, PREF_ADDRESS = 0x258, INIT_SIZE = 0x260;
 const HEADER_START = SETUP_SECTS, HEADER_LIMIT = 0x290;
 const BOOT_SIGNATURE = 0xaa55, HDRS = 0x53726448;
 const LOADED_HIGH = 0x01, UNDEFINED_LOADER = 0xff;
-const OLDEST_VERSION = 0x204, VERSION_CMDLINE_SIZE = 0x206, VERSION_INIT_SIZE = 0x20a;
+const OLDEST_VERSION = 0x204, VERSION_CMDLINE_SIZE = 0x206, VERSION_SETUP_DATA = 0x209, VERSION_INIT_SIZE = 0x20a;
+const SETUP_DATA_HEADER = 16, SETUP_RNG_SEED = 9, SEED_BYTES = 32;
 const DEFAULT_SETUP_SECTS = 4, SECTOR = 512;
 /** Longest command line of a kernel that does not say. */
 const DEFAULT_CMDLINE_SIZE = 255;
@@ -25,7 +28,7 @@ const VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_EGA = 0x0a, VIDEO_LINES = 0x0e
 const E820_ENTRY = 20;
 
 const PAGE = 4096, MIB = 0x10_0000;
-const ZERO_PAGE = 0x9_0000, GDT = 0x9_1000, COMMAND_LINE = 0x9_2000, STACK = 0x9_f000;
+const ZERO_PAGE = 0x9_0000, GDT = 0x9_1000, COMMAND_LINE = 0x9_2000, SEED = 0x9_3000, STACK = 0x9_f000;
 
 /** Selectors the entry point expects (boot.rst, "32-bit Boot Protocol"). */
 export const BOOT_CS = 0x10, BOOT_DS = 0x18;
@@ -70,6 +73,7 @@ export function loadLinux(bytes: Uint8Array, memory: GuestMemory, options: Linux
   page[TYPE_OF_LOADER] = UNDEFINED_LOADER;
   placeCommandLine(zero, version, options.commandLine ?? "", memory, name);
   if (options.initrd) placeInitrd(zero, options.initrd, needed, memory, name);
+  if (version >= VERSION_SETUP_DATA) placeSeed(zero, memory);
   if (!options.noScreen) describeScreen(zero);
   describeMemory(zero, memory.size);
   memory.write(ZERO_PAGE, page);
@@ -118,6 +122,16 @@ function placeInitrd(zero: DataView, initrd: Uint8Array, kernelEnd: number, memo
   memory.write(at, initrd);
   zero.setUint32(RAMDISK_IMAGE, at, true);
   zero.setUint32(RAMDISK_SIZE, initrd.length, true);
+}
+
+/** A list of one setup_data node: the seed. */
+function placeSeed(zero: DataView, memory: GuestMemory): void {
+  const node = new DataView(new ArrayBuffer(SETUP_DATA_HEADER + SEED_BYTES));
+  node.setUint32(8, SETUP_RNG_SEED, true);
+  node.setUint32(12, SEED_BYTES, true);
+  for (let i = 0; i < SEED_BYTES; i++) node.setUint8(SETUP_DATA_HEADER + i, i * 167 + 13);
+  memory.write(SEED, new Uint8Array(node.buffer));
+  zero.setUint32(SETUP_DATA, SEED, true);
 }
 
 /** The state firmware leaves a VGA in: mode 3, 80 x 25 characters of 16 lines. */

@@ -45,6 +45,15 @@ test("the kernel goes to code32_start, ESI points at the zero page", () => {
   assert.is(memory.u32(entry.gdtBase + 0x1c), 0x00cf9300);
 });
 
+test("a seed for random numbers is the one setup_data node, for kernels that know of any", () => {
+  const memory = new FakeMemory(8 * MIB);
+  const { esi } = loadLinux(image(), memory);
+  const node = memory.u32(esi + 0x250);
+  assert.equal([memory.u32(node), memory.u32(node + 8), memory.u32(node + 12)], [0, 9, 32]);
+  const old = loadLinux(image(v => v.setUint16(0x206, 0x208, true)), memory);
+  assert.is(memory.u32(old.esi + 0x250), 0);
+});
+
 test("E820 lists RAM to the end of memory", () => {
   const memory = new FakeMemory(8 * MIB);
   const { esi } = loadLinux(image(), memory);
