@@ -65,6 +65,12 @@ export interface PlatformOptions {
 
 export interface Platform {
   readonly ports: PortBus;
+  /**
+   * Memory-mapped registers, by guest-physical address. A strategy that has a map of its own asks `mmio.claims(gpa)`: such a
+   * page is never backed by RAM, and an access to it goes to this bus with the guest-physical address. Windows move (PCI),
+   * so the answer is not to be kept over an exit. On a bare machine, and under a map that leaves the ISA hole and everything
+   * past the end of RAM where it is (hypervisor/shadow/p2m.ts), `Memory.mmio` is this bus and nothing has to be asked.
+   */
   readonly mmio: MmioBus;
   /** What the processor's INTR and its acknowledge cycle are wired to. */
   readonly interrupts: InterruptRouter;
