@@ -43,6 +43,9 @@ function pickRow(random: Random): Row {
   return CANDIDATES[low]!;
 }
 
+const FLOATING = CANDIDATES.filter((row) => row.cost.startsWith("fpu"));
+const VECTOR = CANDIDATES.filter((row) => row.cost === "mmx" || row.cost.startsWith("sse"));
+
 const word = (value: number): number[] => [value & 255, value >> 8 & 255, value >> 16 & 255, value >>> 24];
 const moveImmediate = (r: number, value: number): number[] => [0xb8 + r, ...word(value)];
 
@@ -54,6 +57,8 @@ export interface Temper {
   readonly code: number;
   /** Of 256: an instruction has a segment override. */
   readonly segments: number;
+  /** Most instructions are of one kind, if any. */
+  readonly favours: readonly Row[];
   /** Of 256: a sequence that touches the processor's own state stands before an instruction. */
   readonly system: number;
 }
@@ -221,7 +226,7 @@ interface Fixup { readonly at: number; readonly target: number; readonly short: 
 export function generateProgram(random: Random): Program {
   const temper: Temper = {
     faults: random.pick([0, 4, 16, 40]), code: random.pick([0, 0, 0, 2, 8]), segments: random.pick([0, 10, 40]),
-    system: random.pick([0, 0, 8, 30]),
+    system: random.pick([0, 0, 8, 30]), favours: random.pick([[], [], [], [], FLOATING, VECTOR]),
   };
   const pieces = 2 + random.below(10), length = 1 + random.below(12);
   const at = random.below(2) === 0 ? CODE + random.below(64) : CODE + 0x1000 - random.below(300);
@@ -234,7 +239,7 @@ export function generateProgram(random: Random): Program {
   };
   for (let piece = 0; piece < pieces; piece++) {
     starts.push(bytes.length);
-    for (let n = random.below(length); n >= 0; n--) encoder.instruction(pickRow(random));
+    for (let n = random.below(length); n >= 0; n--) encoder.instruction(temper.favours.length !== 0 && random.below(4) !== 0 ? random.pick(temper.favours) : pickRow(random));
     const target = random.below(pieces);
     switch (random.below(temper.system === 0 ? 10 : 12)) {
       case 10: case 11: { // pushf; push cs; push target; iret (or without the flags, retf)
