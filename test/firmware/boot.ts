@@ -88,6 +88,18 @@ test("the committed boot sector is what its source says", () => {
   }
 });
 
+test("boot sectors of random bytes, among them calls of every service, never throw", () => {
+  let state = 2003;
+  const random = (): number => (state = Math.imul(state, 1664525) + 1013904223 >>> 0) >>> 8;
+  for (let i = 0; i < 60; i++) {
+    const image = new Uint8Array(1440 << 10).fill(0);
+    for (let at = 0; at < 510; at++) image[at] = random();
+    for (let at = random() % 8; at < 500; at += 5 + random() % 12) image.set([0xb4, random(), 0xcd, [0x10, 0x13, 0x15, 0x16, 0x1a][random() % 5]!], at);
+    image.set([0x55, 0xaa], 510);
+    createVm({ image, mode: i % 2 === 0 ? "native" : "hvm", memory: 4 }).run({ instructions: 3000 });
+  }
+});
+
 test("modes without real mode say so in one line", () => {
   const image = fatDisk({ sectors: 2880, bootSector, files });
   for (const options of [{ mode: "dbt" }, { mode: "classic" }, { mode: "paravirt" }, { mode: "hvm", mmu: "shadow" }] as const) {
