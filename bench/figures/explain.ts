@@ -56,7 +56,7 @@ function times(factor: number): string {
 }
 
 function describe({ error, ratioOurs, ratioPublished }: ShownCell): string {
-  const by = error! > 0 ? `${percent(error!)} too much` : `${percent(-error!)} too little`;
+  const by = percent(Math.abs(error!)) === "0%" ? "right to less than 1%" : error! > 0 ? `${percent(error!)} too much` : `${percent(-error!)} too little`;
   return `${by} (${ratioOurs!.toPrecision(3)} for ${ratioPublished!.toPrecision(3)})`;
 }
 

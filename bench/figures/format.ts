@@ -28,7 +28,9 @@ export function times(value: number | null): string {
 }
 
 export function signed(error: number | null): string {
-  return error === null ? "" : `${error >= 0 ? "+" : "-"}${percent(Math.abs(error))}`;
+  if (error === null) return "";
+  const text = percent(Math.abs(error));
+  return text === "0%" ? text : `${error > 0 ? "+" : "-"}${text}`;
 }
 
 function rowsOf(table: FigureTable): string[] {

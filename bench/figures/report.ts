@@ -13,7 +13,7 @@ const MORE_STYLE = `
 .hvm-shadow { --tone: #c2568f; } svg .published { fill-opacity: .35; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 14px; margin: 10px 0; align-items: start; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
 .grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
-.grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
+.grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td, .grid.did th { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
 .opener { display: block; padding: 6px 0; } .opener::before { content: "\\25b8  "; } details[open] > .opener::before { content: "\\25be  "; }
 .bars { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 24px; margin: 10px 0; } .bars summary { grid-template-columns: minmax(0, 11rem) minmax(0, 1fr) 5rem; } .bars h3 { grid-column: 1 / -1; font-size: 14px; margin-top: 8px; } .bars .mode { overflow: hidden; text-overflow: ellipsis; }
 .verdict { max-width: 90ch; } .verdict li { margin-bottom: 4px; } .cite { color: var(--soft); font-size: 13px; max-width: 90ch; } pre { overflow-x: auto; }
@@ -68,7 +68,7 @@ function section(table: FigureTable): string {
     element("p", { class: "cite" }, `${escape(citation)} Published values: ${escape(provenance)}.${profile === "" ? "" : ` Priced by <code>${escape(profile)}</code>.`}`),
     grids(table),
     ...(table.chart === "log" ? [
-      legend(table), element("div", { class: "chart wide" }, logChart(table, WIDE)), element("div", { class: "chart narrow" }, logChart(table, NARROW)),
+      element("p", { class: "shows" }, table.cells.some(({ status }) => status === "calibrated") ? "<sup>c</sup> calibrated: a constant was fitted to this cell. Small: ratio to native, and its error." : "Small: ratio to native, and its error."), legend(table), element("div", { class: "chart wide" }, logChart(table, WIDE)), element("div", { class: "chart narrow" }, logChart(table, NARROW)),
     ] : []),
     lines.length === 0 ? "" : element("div", { class: "verdict" }, [element("p", {}, escape(lines[0]!.trim())), element("ul", {}, lines.slice(1).map((line) => element("li", {}, escape(line.replace(/^\s*- /, "")))))]),
     id === "vmexit-generations" ? "" : bars(table),

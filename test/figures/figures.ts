@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { explainMiss } from "../../bench/figures/explain.js";
@@ -6,6 +7,7 @@ import { formatFigures } from "../../bench/figures/format.js";
 import { statistics, toJson } from "../../bench/figures/model.js";
 import { codeLines, committedPorting, countPorting } from "../../bench/figures/porting.js";
 import { UsageError } from "../../index.js";
+import { Scratch, trivisor } from "../cli/command.js";
 
 const test = suite("figures: tables");
 const tables = await makeFigures(["asplos06-nano", "asplos06-forkwait", "sosp03-table2"]);
@@ -57,6 +59,21 @@ test("names are checked before anything runs", () => {
   for (const id of Object.keys(NOT_YET)) assert.throws(() => chooseFigures([id]), (e: unknown) => e instanceof UsageError && e.message.includes("yet"));
   assert.equal(chooseFigures(["popek-goldberg", "sosp03-table3"]), ["sosp03-table3", "popek-goldberg"]);
   assert.equal(chooseFigures([]), FIGURE_IDS);
+});
+
+test("the command prints the table, writes what it is told to, and refuses what it does not know in one line", () => {
+  const scratch = new Scratch();
+  const ended = trivisor(["figures", "sosp03-table2", "--json", scratch.path("f.json"), "--report", scratch.path("report")]);
+  assert.is(ended.code, 0, ended.err);
+  assert.match(ended.out, /^sosp03-table2: cost of porting/);
+  assert.is((JSON.parse(readFileSync(scratch.path("f.json"), "utf8")) as { schema: string }).schema, "trivisor/figures@1");
+  assert.equal(readdirSync(scratch.path("report")).sort(), ["index.html", "sosp03-table2.csv"]);
+  for (const wrong of [["figures", "sosp03-table6"], ["figures", "no-such"], ["figures", "--json", "/no/such/folder/f.json", "sosp03-table2"]]) {
+    const { code, err } = trivisor(wrong);
+    assert.is(code, 2);
+    assert.match(err, /^trivisor: [^\n]+\n$/);
+  }
+  scratch.remove();
 });
 
 test("the committed count of lines is the sources'", () => {
