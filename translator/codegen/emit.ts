@@ -5,7 +5,7 @@ import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, binary, block, call, comment, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { assign, binary, block, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
@@ -36,9 +36,6 @@ export interface Emitted {
   statements: Statement[];
   /** For a transfer: the new EIP, as an expression over the locals (evaluated once, after the statements). */
   target: Expression | null;
-  readonly setsFlags: boolean;
-  readonly readsFlags: boolean;
-  readonly mayFault: boolean;
 }
 
 function register(index: number): string {
@@ -58,9 +55,6 @@ export class Emitter implements Vocabulary {
   private instruction!: Instruction;
   private next = 0;
   private site = -1;
-  private sawFlagsSet = false;
-  private sawFlagsRead = false;
-  private faults = false;
   private usesSecond = false;
   /** Flag results of the instruction being emitted are dead: leave them out. */
   private dropFlags = false;
@@ -75,7 +69,7 @@ export class Emitter implements Vocabulary {
     this.instruction = instruction;
     this.next = eip + instruction.length | 0;
     this.site = -1;
-    this.sawFlagsSet = this.sawFlagsRead = this.faults = this.usesSecond = false;
+    this.usesSecond = false;
     this.dropFlags = dropFlags;
     this.siteFactory = () => this.region.sites.push({ eip, giveBack }) - 1;
   }
@@ -85,7 +79,7 @@ export class Emitter implements Vocabulary {
     const prelude = this.settleFlags(instruction, factsOf(semantics), dropFlags);
     const body = this.body(semantics);
     return {
-      statements: [...prelude, ...body.statements], target: body.target, setsFlags: this.sawFlagsSet, readsFlags: this.sawFlagsRead, mayFault: this.faults,
+      statements: [...prelude, ...body.statements], target: body.target,
     };
   }
 
@@ -218,7 +212,6 @@ export class Emitter implements Vocabulary {
   }
 
   siteNumber(): Expression {
-    this.faults = true;
     if (this.site < 0) this.site = this.siteFactory();
     return literal(this.site);
   }
@@ -276,15 +269,12 @@ export class Emitter implements Vocabulary {
     switch (member) {
       case "flags": return this.setFlags(args);
       case "carry":
-        this.sawFlagsRead = true;
         return carryOf(this.op);
       case "arithmetic":
-        this.sawFlagsRead = true;
         return arithmeticOf(this.op);
       case "setCarryOverflow": return this.setCarryOverflow(args[0]!, args[1]!);
       case "setArithmetic": return this.setArithmetic(args[0]!);
       case "condition":
-        this.sawFlagsRead = true;
         return this.pending > PENDING_ROTATE ? conditionOf(this.instruction.cc, this.pending, FLAG_PATCH) : conditionOf(this.instruction.cc, this.op);
       case "reg": return this.readRegister(numberOf(args[0]!)!, numberOf(args[1]!)!);
       case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
@@ -312,7 +302,6 @@ export class Emitter implements Vocabulary {
   }
 
   private setFlags(args: Expression[]): Expression {
-    this.sawFlagsSet = true;
     if (this.dropFlags) return { type: "SequenceExpression", expressions: [], start: 0, end: 0 };
     const kind = numberOf(args[0]!)!, z = numberOf(args[1]!)!;
     const [, , dst, src, aux] = args;
@@ -335,14 +324,12 @@ export class Emitter implements Vocabulary {
   }
 
   private setCarryOverflow(carry: Expression, overflow: Expression): Expression {
-    this.sawFlagsSet = true;
     if (this.dropFlags) return { type: "SequenceExpression", expressions: [], start: 0, end: 0 };
     this.region.flagsWritten = true;
     return this.setPending(PENDING_ROTATE, binary(carry, "|", folded(overflow, "<<", literal(11))));
   }
 
   setArithmetic(flags: Expression): Expression {
-    this.sawFlagsSet = true;
     this.region.flagsWritten = true;
     const e = sequence([...this.clearPending(), assign(FLAG_DST, flags), assign(FLAG_OP, literal(CC_EFLAGS << 2))]);
     this.op = CC_EFLAGS << 2;
@@ -432,5 +419,3 @@ function mentions(node: unknown, name: string): boolean {
   if (record.type === "Identifier") return record.name === name;
   return Object.values(record).some((child) => mentions(child, name));
 }
-
-export { block, comment };

@@ -1,6 +1,6 @@
 import type { AnyNode, BinaryExpression, CallExpression, Expression, FunctionExpression, MemberExpression, Statement, VariableDeclaration } from "acorn";
 import * as flags from "../../hypervisor/flags.js";
-import { assign, binary, block, call, conditional, identifier, ifThen, literal, not, numberOf, parseFunction, sequence, statement } from "./ast.js";
+import { assign, binary, block, call, conditional, ifThen, literal, not, numberOf, parseFunction, statement } from "./ast.js";
 
 /**
  * Partial evaluation of our own semantics: a function's syntax tree is copied with its parameters bound, what is
@@ -263,5 +263,3 @@ export function expandInline(tree: FunctionExpression, args: readonly Expression
   const names: Bindings = new Map(parameters.slice(1).map((name, i) => [name, args[i]!]));
   return new Splicer(names, parameters[0] ?? null, vocabulary).body(tree.body.body);
 }
-
-export { identifier, sequence };
