@@ -61,6 +61,10 @@ export class EptMemory implements MemoryVirtualization {
     vcpu.cpu.mmu.invalidate(la);
   }
 
+  mapChanged(): void {
+    this.ept?.clear();
+  }
+
   /** Only a monitor that asks for it sees page faults under EPT; they are the guest's own. */
   pageFault(): never {
     throw new Error("a #PF exit under EPT");

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../hypervisor/heap.js";
 import type { Ledger } from "../hypervisor/ledger.js";
 import type { Memory } from "../hypervisor/memory.js";
 import type { MonitorFrames } from "../hypervisor/shadow/monitor-frames.js";
@@ -128,6 +129,16 @@ export class Ept {
 
   unmap(gpa: number): void {
     this.setLeaf(gpa, 1, 0);
+  }
+
+  /** Unmaps everything; the tables stay for what is mapped next. */
+  clear(table = this.pointer & ~0xfff, level = LEVELS): void {
+    for (let at = table >>> 0, end = at + PAGE_SIZE; at < end; at += 8) {
+      const entry = this.memory.read32(at);
+      if ((entry & EPT_RWX) === 0) continue;
+      if (level > 1 && (entry & EPT_LARGE) === 0) this.clear(entry & ~0xfff, level - 1);
+      else this.memory.write32(at, 0);
+    }
   }
 
   private setLeaf(gpa: number, leafLevel: number, entry: number): void {

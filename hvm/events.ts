@@ -55,6 +55,7 @@ export function deliverEvent(vcpu: Vcpu, event: VmxEvent): ExitCause | undefined
       const task = taskGateSelector(vcpu, event);
       if (task >= 0) return { reason: REASON.task_switch, qualification: encodeTaskSwitch(task, TASK_IDT_GATE), vectoring: event };
       deliverOnce(vcpu.cpu, toInterrupt(vcpu, event));
+      if (event.type === C.TYPE_NMI) vcpu.cpu.nmiBlocked = true;
       return undefined;
     } catch (thrown) {
       if (!(thrown instanceof Trap)) throw thrown;
@@ -80,7 +81,7 @@ function nestedFault(vcpu: Vcpu, event: VmxEvent, fault: TrapInfo): ExitCause | 
 function countEvent(vcpu: Vcpu, event: VmxEvent): void {
   const { ledger } = vcpu;
   if (event.type === C.TYPE_HARDWARE_EXCEPTION) ledger.event("trap." + (VECTOR_NAMES[event.vector] ?? `vector_${event.vector}`));
-  else ledger.event(isSoftware(event.type) ? "interrupt.software" : "interrupt.external");
+  else ledger.event(isSoftware(event.type) ? "interrupt.software" : event.type === C.TYPE_NMI ? "interrupt.nmi" : "interrupt.external");
 }
 
 function toInterrupt(vcpu: Vcpu, event: VmxEvent): InterruptEvent {

@@ -1,5 +1,5 @@
 import type { TrapInfo } from "../hypervisor/strategy.js";
-import { BP, OF } from "../hypervisor/trap.js";
+import { BP, NMI, OF } from "../hypervisor/trap.js";
 import * as C from "./controls.js";
 
 /** An event as interruption information describes it (SDM vol. 3C, 24.8.3). */
@@ -66,6 +66,10 @@ export function hardwareException(trap: TrapInfo): VmxEvent {
 
 export function externalInterrupt(vector: number): VmxEvent {
   return { type: C.TYPE_EXTERNAL_INTERRUPT, vector, errorCode: undefined, instructionLength: 0 };
+}
+
+export function nonMaskable(): VmxEvent {
+  return { type: C.TYPE_NMI, vector: NMI, errorCode: undefined, instructionLength: 0 };
 }
 
 /** INT n, or the one-byte INT3 and INTO, which are software exceptions. */

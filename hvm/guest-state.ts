@@ -4,6 +4,7 @@
  */
 import * as S from "../hypervisor/cpu-state.js";
 import type { Cpu } from "../hypervisor/cpu.js";
+import { breakpointsChanged, DR7 } from "../hypervisor/debug-registers.js";
 import * as C from "./controls.js";
 import { F } from "./vmcs-fields.js";
 import type { Vmcs } from "./vmcs.js";
@@ -27,7 +28,6 @@ const SYSENTER: readonly (readonly [msr: number, field: number])[] = [
   [MSR_SYSENTER_CS, F.GUEST_IA32_SYSENTER_CS], [MSR_SYSENTER_ESP, F.GUEST_IA32_SYSENTER_ESP], [MSR_SYSENTER_EIP, F.GUEST_IA32_SYSENTER_EIP],
 ];
 
-const DR7 = S.DR0 + 7;
 const DPL_BITS = 3 << S.ATTR_DPL_SHIFT;
 
 /** SEG_ATTR as access rights (24.4.1): bits 11:8 move to 15:12, and a register without a segment is unusable. */
@@ -54,7 +54,8 @@ export function saveGuestState(cpu: Cpu, vmcs: Vmcs): void {
   vmcs.set(F.GUEST_RFLAGS, cpu.eflags);
   if ((vmcs.get(F.VM_EXIT_CONTROLS) & C.EXIT_SAVE_DEBUG_CONTROLS) !== 0) vmcs.set(F.GUEST_DR7, i32[DR7]!);
   for (const [msr, field] of SYSENTER) vmcs.set(field, cpu.msrs.get(msr)?.[0] ?? 0);
-  vmcs.set(F.GUEST_INTERRUPTIBILITY_STATE, !cpu.interruptShadow ? 0 : cpu.interruptFlag ? C.BLOCKING_BY_STI : C.BLOCKING_BY_MOV_SS);
+  vmcs.set(F.GUEST_INTERRUPTIBILITY_STATE, (!cpu.interruptShadow ? 0 : cpu.stackShadow ? C.BLOCKING_BY_MOV_SS : C.BLOCKING_BY_STI) |
+    (cpu.nmiBlocked ? C.BLOCKING_BY_NMI : 0));
   vmcs.set(F.GUEST_ACTIVITY_STATE, cpu.halted ? C.ACTIVITY_HLT : C.ACTIVITY_ACTIVE);
   vmcs.set(F.GUEST_PENDING_DEBUG_EXCEPTIONS, cpu.interruptShadow && (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0 ? C.PENDING_DEBUG_BS : 0);
 }
@@ -66,9 +67,14 @@ export function loadGuestState(cpu: Cpu, vmcs: Vmcs): void {
   for (const s of SEGMENTS) cpu.setSegment(s.sreg, vmcs.get(s.selector), vmcs.get(s.base), vmcs.get(s.limit), attrOf(vmcs.get(s.rights)));
   i32[S.CPL] = (vmcs.get(F.GUEST_CR0) & S.CR0_PE) === 0 ? 0 : vmcs.get(F.GUEST_SS_ACCESS_RIGHTS) >> S.ATTR_DPL_SHIFT & 3;
   cpu.eflags = vmcs.get(F.GUEST_RFLAGS);
+  const dr7 = i32[DR7]!;
   if ((vmcs.get(F.VM_ENTRY_CONTROLS) & C.ENTRY_LOAD_DEBUG_CONTROLS) !== 0) i32[DR7] = vmcs.get(F.GUEST_DR7);
+  if (i32[DR7] !== dr7) breakpointsChanged(cpu);
   for (const [msr, field] of SYSENTER) loadMsr(cpu, msr, vmcs.get(field));
-  cpu.interruptShadow = (vmcs.get(F.GUEST_INTERRUPTIBILITY_STATE) & (C.BLOCKING_BY_STI | C.BLOCKING_BY_MOV_SS)) !== 0;
+  const blocking = vmcs.get(F.GUEST_INTERRUPTIBILITY_STATE);
+  cpu.stackShadow = (blocking & C.BLOCKING_BY_MOV_SS) !== 0;
+  cpu.interruptShadow = (blocking & (C.BLOCKING_BY_STI | C.BLOCKING_BY_MOV_SS)) !== 0;
+  cpu.nmiBlocked = (blocking & C.BLOCKING_BY_NMI) !== 0;
   cpu.halted = vmcs.get(F.GUEST_ACTIVITY_STATE) === C.ACTIVITY_HLT;
   cpu.modeChanged();
 }

@@ -1,16 +1,17 @@
 import type { Machine } from "../hypervisor/machine.js";
 import type { Cpu } from "../hypervisor/cpu.js";
+import * as S from "../hypervisor/cpu-state.js";
 import { redirectVirtual8086 } from "../hypervisor/interrupts.js";
-import { acceptsInterrupts, type InterruptController } from "../hypervisor/native.js";
+import { acceptsInterrupts, controllerCanWake, type InterruptController } from "../hypervisor/native.js";
 import { MonitorFrames } from "../hypervisor/shadow/monitor-frames.js";
 import { createPhysicalMap, type PhysicalMap } from "../hypervisor/shadow/p2m.js";
 import type { SensitiveHook, Strategy, TrapInfo } from "../hypervisor/strategy.js";
 import type { Instruction } from "../translator/isa/instruction.js";
-import { PIN_EXTERNAL_INTERRUPT_EXITING, PROC_INTERRUPT_WINDOW_EXITING, TYPE_SOFTWARE_EXCEPTION } from "./controls.js";
+import { PIN_EXTERNAL_INTERRUPT_EXITING, PIN_NMI_EXITING, PROC_INTERRUPT_WINDOW_EXITING, TYPE_SOFTWARE_EXCEPTION } from "./controls.js";
 import { primary } from "./entry-rule.js";
 import { EptMemory } from "./ept-memory.js";
 import { deliverEvent, exceptionExit, exceptionExits, raiseException } from "./events.js";
-import { externalInterrupt, softwareEvent, type ExitCause } from "./exit-record.js";
+import { externalInterrupt, nonMaskable, softwareEvent, type ExitCause } from "./exit-record.js";
 import { REASON } from "./exit-reasons.js";
 import { guestPhysical } from "./inspect.js";
 import { INTERCEPTS, type Intercept } from "./intercepts.js";
@@ -35,6 +36,8 @@ export interface Hvm {
   readonly map: PhysicalMap;
   /** Guest-physical address of a linear one as the guest sees it, -1 where nothing is mapped; changes and counts nothing. */
   linear(la: number): number;
+  /** The A20 gate: what the device model does for it, for A20M# has no effect in VMX operation (SDM vol. 3C, 23.8). */
+  setA20(open: boolean): void;
   /** To be called when the processor has been reset or loaded anew: the guest starts from its present state. */
   restart(): void;
 }
@@ -62,11 +65,23 @@ export function createHvm(machine: Machine, options: HvmOptions): Hvm {
     softwareInterrupt: (cpu, vector, next) => softwareInterrupt(vcpu, cpu, vector, next),
     interruptPending: (cpu) => vcpu.started && interruptPending(vcpu, cpu),
     acceptInterrupt: (cpu) => acceptInterrupt(vcpu, cpu),
+    acceptNonMaskable: (cpu) => acceptNonMaskable(vcpu, cpu),
+    canWake: (cpu) => controllerCanWake(options.pic, ((vcpu.blocked ? vcpu.vmcs.get(F.GUEST_RFLAGS) : cpu.eflags) & S.FLAG_IF) !== 0),
     sensitive: bindIntercepts(vcpu),
     guestToMachine: shadow === undefined ? (gpa) => map.dmaAddress(gpa) : (gpa) => shadow.shadow.guestToMachine(gpa),
     modeBits: () => 0,
   };
-  return { strategy, vcpu, map, linear: (la) => guestPhysical(vcpu, la), restart: () => { vcpu.started = false; } };
+  return { strategy, vcpu, map, linear: (la) => guestPhysical(vcpu, la), setA20: (open) => setA20(vcpu, open), restart: () => { vcpu.started = false; } };
+}
+
+/** Guest-physical addresses with bit 20 set are others now: what maps them is made anew. */
+function setA20(vcpu: Vcpu, open: boolean): void {
+  const { map, virtualization, cpu, ledger } = vcpu;
+  map.a20Open = open;
+  virtualization.mapChanged();
+  ledger.event("hvm.invept");
+  cpu.mmu.flush(true);
+  cpu.recheck = true;
 }
 
 /** The first thing a guest does is to fetch an instruction: it is launched then, with the state a loader has left. */
@@ -114,6 +129,17 @@ function acceptInterrupt(vcpu: Vcpu, cpu: Cpu): void {
   else if (windowWanted(vcpu) && acceptsInterrupts(cpu)) vmExit(vcpu, { reason: REASON.interrupt_window });
   else if (exitsOnInterrupts(vcpu)) vmExit(vcpu, { reason: REASON.external_interrupt });
   else exitFor(vcpu, deliverEvent(vcpu, externalInterrupt(vcpu.pic.acknowledge())));
+}
+
+/** The device model's NMI: an exit, after which the monitor injects it (24.6.1); or the guest's own, if none is wanted. */
+function acceptNonMaskable(vcpu: Vcpu, cpu: Cpu): void {
+  const event = nonMaskable();
+  cpu.nmiPending = false;
+  if (vcpu.blocked) {
+    vcpu.queued = event;
+    wake(vcpu);
+  } else if ((vcpu.vmcs.get(F.PIN_BASED_CONTROLS) & PIN_NMI_EXITING) !== 0) vmExit(vcpu, { reason: REASON.exception_nmi, event });
+  else exitFor(vcpu, deliverEvent(vcpu, event));
 }
 
 // ---- sensitive instructions ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Control-register accesses in non-root operation: guest/host masks, read shadows and CR3-target values (SDM vol. 3C, 24.6.6, 24.6.7, 25.1.3, 25.3). */
 import { validCr0 } from "../hypervisor/control-registers.js";
 import * as S from "../hypervisor/cpu-state.js";
+import { breakpointsChanged } from "../hypervisor/debug-registers.js";
 import { GP } from "../hypervisor/trap.js";
 import type { Instruction } from "../translator/isa/instruction.js";
 import { effectiveAddress, readOperand, writeOperand } from "../translator/isa/semantics/operand-access.js";
@@ -98,6 +99,7 @@ function loadCr4(vcpu: Vcpu, value: number): void {
   if ((next & C.CR4_FIXED1) !== C.CR4_FIXED1 || (next & ~C.CR4_ALLOWED) !== 0) cpu.raise(GP, 0);
   if (paePaging(cpu.cr0, next) && ((old ^ next) & CR4_FLUSH) !== 0) vcpu.nonRoot.loadPdptes(cpu.cr3);
   cpu.i32[S.CR4] = next;
+  breakpointsChanged(cpu);
   if (((old ^ next) & CR4_FLUSH) !== 0) cpu.mmu.flush(true);
   cpu.modeChanged();
 }

@@ -87,6 +87,10 @@ export class ShadowMemory implements MemoryVirtualization {
     this.shadow.invalidate(la);
   }
 
+  mapChanged(): void {
+    this.shadow.flush();
+  }
+
   /** Hidden faults have filled the shadow; the guest's own go to it; stopped writes and devices' registers are emulated. */
   pageFault(vcpu: Vcpu, la: number, errorCode: number): Outcome {
     const kind = this.shadow.handleFault(la, errorCode);

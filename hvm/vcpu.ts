@@ -39,6 +39,8 @@ export interface MemoryVirtualization {
   pagingChanged(vcpu: Vcpu, cr0: number, cr4: number): boolean;
   /** INVLPG by the guest. */
   pageInvalidated(vcpu: Vcpu, la: number): void;
+  /** Guest-physical memory lies elsewhere than before: nothing that maps it holds any longer. */
+  mapChanged(): void;
   /** A #PF exit at linear address `la`. */
   pageFault(vcpu: Vcpu, la: number, errorCode: number): Outcome;
   /** Runs an action of the software emulator on the guest's registers. */

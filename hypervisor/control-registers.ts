@@ -1,6 +1,7 @@
 import { cr4Mask, MODEL } from "./cpu-model.js";
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
+import { breakpointsChanged } from "./debug-registers.js";
 import { PTE_P } from "./paging.js";
 import { GP } from "./trap.js";
 
@@ -70,6 +71,7 @@ export function writeCr4(cpu: Cpu, value: number): void {
   if (paePaging(cpu.cr0, value) && !paePaging(cpu.cr0, old) && !validPdptes(cpu, cpu.cr3)) cpu.raise(GP, 0);
   cpu.i32[S.CR4] = value;
   if (((old ^ value) & CR4_FLUSH) !== 0) cpu.mmu.flush(true);
+  if (((old ^ value) & S.CR4_DE) !== 0) breakpointsChanged(cpu);
   cpu.modeChanged();
 }
 

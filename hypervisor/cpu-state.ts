@@ -45,6 +45,8 @@ export const MODE_V86 = 16;
 export const MODE_REAL = 32;
 /** The strategy rewrites code here (dbt: the guest's kernel). */
 export const MODE_TRANSLATED = 64;
+/** References are checked for alignment: CR0.AM and EFLAGS.AC at CPL 3. Never with MODE_FLAT. */
+export const MODE_ALIGNED = 128;
 
 /** SEG_ATTR: the descriptor's second word's access bits, shifted: type 0-3, S 4, DPL 5-6, P 7, AVL 8, D/B 10, G 11. */
 export const ATTR_TYPE = 0x0f, ATTR_S = 0x10, ATTR_DPL_SHIFT = 5, ATTR_P = 0x80, ATTR_AVL = 0x100, ATTR_DB = 0x400, ATTR_G = 0x800;

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.js";
 import * as S from "./cpu-state.js";
+import { breakpointsHit, WATCH_IO } from "./debug-registers.js";
 import { arithmeticFlags, CC_EFLAGS, condition } from "./flags.js";
 import type { Heap } from "./heap.js";
 import type { Ledger } from "./ledger.js";
@@ -39,8 +40,20 @@ export class Cpu {
   halted = false;
   /** No interrupt is accepted before the next instruction has completed (after STI, MOV SS, POP SS). */
   interruptShadow = false;
+  /** The shadow is MOV SS's or POP SS's, which holds off debug exceptions and NMI too (SDM vol. 3, 6.8.3). */
+  stackShadow = false;
   /** The trap flag was set when the running instruction began: #DB follows it. Delivering an event clears it. */
   singleStep = false;
+  /** DR6's B0-B3 for the breakpoints that the running instruction's references have met: #DB follows it. */
+  debugHits = 0;
+  /** A breakpoint on instructions is enabled; one on ports is (debug-registers.ts). */
+  instructionBreakpoints = false;
+  portBreakpoints = false;
+  /** An NMI has been signalled; another is not taken before the next IRET (SDM vol. 3, 6.7.1). */
+  nmiPending = false;
+  nmiBlocked = false;
+  /** What the A20 gate leaves of a physical address: all of it, or bit 20 clear. */
+  a20Mask = -1;
   private asked = false;
   /** Told when `recheck` is set; the engine binds it. */
   onRecheck: () => void = () => {};
@@ -76,6 +89,31 @@ export class Cpu {
   set recheck(value: boolean) {
     this.asked = value;
     if (value) this.onRecheck();
+  }
+
+  /** Non-maskable interrupt: an edge, remembered until it is taken. */
+  signalNmi(): void {
+    this.nmiPending = true;
+    this.recheck = true;
+  }
+
+  /** The A20 gate as the processor's A20M# pin: every translation is made anew. */
+  setA20(open: boolean): void {
+    this.a20Mask = open ? -1 : ~0x10_0000;
+    this.mmu.flush(true);
+    this.recheck = true;
+  }
+
+  /** IN, by whatever executes it. */
+  readPort(port: number, size: 1 | 2 | 4): number {
+    if (this.portBreakpoints) this.debugHits |= breakpointsHit(this, port, size, WATCH_IO);
+    return this.ports.read(port, size);
+  }
+
+  /** OUT, by whatever executes it. */
+  writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    if (this.portBreakpoints) this.debugHits |= breakpointsHit(this, port, size, WATCH_IO);
+    this.ports.write(port, size, value);
   }
 
   // ---- registers: 32-bit values are signed, 8- and 16-bit ones zero-extended ---------------------------------------
@@ -166,6 +204,8 @@ export class Cpu {
     if (this.flat(S.CS) && this.flat(S.SS) && this.flat(S.DS) && this.flat(S.ES)) mode |= S.MODE_FLAT;
     if ((i32[S.CR0]! & S.CR0_PE) === 0) mode |= S.MODE_REAL;
     if ((i32[S.EFLAGS_SYS]! & S.FLAG_VM) !== 0) mode |= S.MODE_V86;
+    // Every reference goes through its segment then, and no code is generated for it.
+    if (i32[S.CPL] === 3 && (i32[S.EFLAGS_SYS]! & S.FLAG_AC) !== 0 && (i32[S.CR0]! & S.CR0_AM) !== 0) mode = mode & ~S.MODE_FLAT | S.MODE_ALIGNED;
     i32[S.MODE] = mode | this.strategy.modeBits(this);
     this.mmu.setPrivilege(i32[S.CPL] === 3);
     this.recheck = true;

@@ -33,12 +33,23 @@ export function writeDebugRegister(cpu: Cpu, n: number, value: number): void {
   if (index === DR6) value = value & DR6_WRITABLE | DR6_FIXED;
   else if (index === DR7) value = value & DR7_WRITABLE | DR7_FIXED;
   cpu.i32[index] = value;
-  cpu.recheck = true;
+  breakpointsChanged(cpu);
 }
 
-/** Whether any breakpoint is enabled. */
-export function breakpointsArmed(cpu: Cpu): boolean {
-  return (cpu.i32[DR7]! & DR7_ENABLES) !== 0;
+/** To be called when DR0-DR3, DR7 or CR4.DE has changed: says what has to be looked at from now on. Nothing is while no breakpoint is enabled. */
+export function breakpointsChanged(cpu: Cpu): void {
+  const dr7 = cpu.i32[DR7]!;
+  const pages = new Set<number>();
+  cpu.instructionBreakpoints = cpu.portBreakpoints = false;
+  for (let n = 0; n < 4 && (dr7 & DR7_ENABLES) !== 0; n++) {
+    if ((dr7 >> (2 * n) & 3) === 0) continue;
+    const watched = dr7 >> (16 + 4 * n) & 3;
+    if (watched === WATCH_EXECUTE) cpu.instructionBreakpoints = true;
+    else if (watched !== WATCH_IO) pages.add(cpu.i32[S.DR0 + n]! >>> 12);
+    else if ((cpu.cr4 & S.CR4_DE) !== 0) cpu.portBreakpoints = true;
+  }
+  cpu.mmu.watch(pages);
+  cpu.recheck = true;
 }
 
 /**

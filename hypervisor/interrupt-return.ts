@@ -21,6 +21,8 @@ function setFlags(cpu: Cpu, value: number, mask: number): void {
 
 /** IRET with operands of `bytes` bytes; `next` is the following instruction's address, for a return from a nested task. */
 export function interruptReturn(cpu: Cpu, bytes: 2 | 4, next: number): void {
+  // Whether or not it completes (SDM vol. 3, 6.7.1).
+  cpu.nmiBlocked = false;
   if (!cpu.protectedMode) return returnReal(cpu, bytes);
   if (cpu.v86) return returnInVirtual8086(cpu, bytes);
   if ((cpu.eflags & S.FLAG_NT) !== 0) return switchTask(cpu, checkNestedTask(cpu), "iret", next);

@@ -46,6 +46,14 @@ export function deliverExternal(cpu: Cpu, vector: number): void {
   deliver(cpu, { vector, errorCode: undefined, source: "external", returnEip: cpu.eip });
 }
 
+/** A non-maskable interrupt: no other is taken before the next IRET (SDM vol. 3, 6.7.1). */
+export function deliverNonMaskable(cpu: Cpu): void {
+  cpu.nmiPending = false;
+  cpu.nmiBlocked = true;
+  cpu.ledger.event("interrupt.nmi");
+  deliver(cpu, { vector: V.NMI, errorCode: undefined, source: "external", returnEip: cpu.eip });
+}
+
 /** Delivers an event, and in its place or after it whatever faults its delivery meets; throws GuestCrash on a triple fault. */
 export function deliver(cpu: Cpu, event: InterruptEvent): void {
   for (;;) {

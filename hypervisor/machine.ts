@@ -26,6 +26,8 @@ const UNBOUND: Strategy = {
   softwareInterrupt: unbound,
   interruptPending: () => false,
   acceptInterrupt: unbound,
+  acceptNonMaskable: unbound,
+  canWake: () => false,
   sensitive: {},
   guestToMachine: () => -1,
   modeBits: () => 0,

@@ -1,5 +1,6 @@
 import { RAM_BASE, TLB_PAGES, TLB_SUPERVISOR_EXEC, TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_EXEC, TLB_USER_READ, TLB_USER_WRITE } from "./heap.js";
 import type { Cpu } from "./cpu.js";
+import { breakpointsHit, WATCH_ACCESS, WATCH_WRITE } from "./debug-registers.js";
 import { FRAME_CODE, FRAME_MMIO, FRAME_RAM, type Memory } from "./memory.js";
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE } from "./strategy.js";
 
@@ -69,6 +70,10 @@ export class Mmu {
   codeGeneration = 0;
   /** Grows whenever a data entry goes. */
   dataGeneration = 0;
+
+  /** Linear pages with bytes that data breakpoints watch: never in the heap's tables, so that every access comes to `readAs` and `writeAs`. */
+  private watched: ReadonlySet<number> = new Set();
+  private watching = false;
 
   /** Word indices of the tables for the current privilege: add a linear page number. */
   readTable = TLB_SUPERVISOR_READ;
@@ -141,7 +146,8 @@ export class Mmu {
     const info = this.info[page]!;
     const frame = info >>> 12;
     const kind = this.memory.kindOf(frame);
-    const word = (kind & FRAME_MMIO) !== 0 ? 0 : (RAM_BASE + (frame << 12) - (page << 12)) | 1;
+    const hidden = (kind & FRAME_MMIO) !== 0 || (this.watching && this.watched.has(page));
+    const word = hidden ? 0 : (RAM_BASE + (frame << 12) - (page << 12)) | 1;
     const writable = kind === FRAME_RAM ? word : 0;
     const { i32 } = this;
     i32[TLB_SUPERVISOR_READ + page] = word;
@@ -214,6 +220,26 @@ export class Mmu {
     });
   }
 
+  /** From now on accesses to these linear pages are held against the data breakpoints. */
+  watch(pages: ReadonlySet<number>): void {
+    const before = this.watched;
+    this.watched = pages;
+    this.watching = pages.size !== 0;
+    for (const page of [...before, ...pages]) if ((this.info[page]! & INFO_DATA) !== 0) this.exposeData(page);
+  }
+
+  /** Whether accesses to a linear page are held against the data breakpoints. */
+  watches(page: number): boolean {
+    return this.watching && this.watched.has(page);
+  }
+
+  private note(la: number, size: number, watch: number): void {
+    const hits = breakpointsHit(this.cpu, la, size, watch);
+    if (hits === 0) return;
+    this.cpu.debugHits |= hits;
+    this.cpu.recheck = true;
+  }
+
   // ---- slow paths ----------------------------------------------------------------------------------------------
 
   /** Machine-physical address of `la` for a read; fills the TLB or throws the trap. */
@@ -235,6 +261,7 @@ export class Mmu {
   /** Reads `size` bytes (unsigned) with user or supervisor rights; page crossing and MMIO included. */
   readAs(la: number, size: 1 | 2 | 4, user: boolean): number {
     la |= 0;
+    if (this.watching) this.note(la, size, WATCH_ACCESS);
     if ((la & 0xfff) + size <= 4096) return this.memory.read(this.physical(la, ACCESS_READ, user), size);
     let value = 0;
     // Both pages are translated first: a fault on the second is taken before anything is read.
@@ -246,6 +273,7 @@ export class Mmu {
 
   writeAs(la: number, size: 1 | 2 | 4, value: number, user: boolean): void {
     la |= 0;
+    if (this.watching) this.note(la, size, WATCH_WRITE);
     if ((la & 0xfff) + size <= 4096) return this.memory.write(this.physical(la, ACCESS_WRITE, user), size, value);
     this.physical(la, ACCESS_WRITE, user);
     this.physical((la | 0xfff) + 1 | 0, ACCESS_WRITE, user);

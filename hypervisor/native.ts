@@ -1,6 +1,6 @@
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
-import { deliverException, deliverExternal, deliverSoftware } from "./interrupts.js";
+import { deliverException, deliverExternal, deliverNonMaskable, deliverSoftware } from "./interrupts.js";
 import { createWalk, type PagingMode, type TableMemory, type Walk, walkPageTables } from "./paging.js";
 import { ACCESS_WRITE, type Strategy } from "./strategy.js";
 
@@ -8,6 +8,14 @@ import { ACCESS_WRITE, type Strategy } from "./strategy.js";
 export interface InterruptController {
   readonly intr: boolean;
   acknowledge(): number;
+  /** Whether INTR could rise by itself, as the controllers are programmed; and whether an NMI could. */
+  readonly mayInterrupt?: boolean;
+  readonly mayNmi?: boolean;
+}
+
+/** Whether a processor halted with IF as given could be woken by its controllers. */
+export function controllerCanWake(pic: InterruptController, interruptFlag: boolean): boolean {
+  return (interruptFlag && (pic.mayInterrupt ?? true)) || (pic.mayNmi ?? false);
 }
 
 /** The paging mode that CR0 and CR4 select. */
@@ -18,7 +26,7 @@ export function pagingMode(cpu: Cpu): PagingMode {
 
 /** A TLB miss with paging off: the linear address is the physical one. */
 export function translateIdentity(cpu: Cpu, la: number, access: number): void {
-  cpu.mmu.insert(la, la, access, true, true, true, false, true);
+  cpu.mmu.insert(la, la & cpu.a20Mask, access, true, true, true, false, true);
 }
 
 /**
@@ -31,14 +39,19 @@ export function translateByPageTables(cpu: Cpu, memory: TableMemory, walk: Walk,
   walkPageTables(walk, memory, cpu.cr3, mode, la, write, user, true);
   cpu.ledger.count(cpu.mmu.referenceEvent, walk.references);
   if (walk.fault) cpu.pageFault(la, walk.error);
-  cpu.mmu.insert(la, walk.pa, access, walk.user, walk.writable, walk.dirty, walk.global, !mode.wp, walk.pageBytes);
+  cpu.mmu.insert(la, walk.pa & cpu.a20Mask, access, walk.user, walk.writable, walk.dirty, walk.global, !mode.wp, walk.pageBytes);
+}
+
+/** Memory as page tables are read with address line 20 held low. */
+function throughA20(cpu: Cpu): TableMemory {
+  return { read32: (pa) => cpu.memory.read32(pa & cpu.a20Mask), write32: (pa, value) => cpu.memory.write32(pa & cpu.a20Mask, value) };
 }
 
 /** The processor's own translation, in machine memory. */
 export function createTranslate(): Strategy["translate"] {
   const walk = createWalk();
   return (cpu, la, access, user) => {
-    if (cpu.paging) translateByPageTables(cpu, cpu.memory, walk, la, access, user);
+    if (cpu.paging) translateByPageTables(cpu, cpu.a20Mask === -1 ? cpu.memory : throughA20(cpu), walk, la, access, user);
     else translateIdentity(cpu, la, access);
   };
 }
@@ -58,7 +71,8 @@ export function createNative(pic: InterruptController): Strategy {
     softwareInterrupt: deliverSoftware,
     interruptPending: (cpu) => pic.intr && acceptsInterrupts(cpu),
     acceptInterrupt: (cpu) => deliverExternal(cpu, pic.acknowledge()),
-    canWake: (cpu) => cpu.interruptFlag,
+    acceptNonMaskable: deliverNonMaskable,
+    canWake: (cpu) => controllerCanWake(pic, cpu.interruptFlag),
     sensitive: {},
     guestToMachine: (gpa) => gpa,
     modeBits: () => 0,

@@ -1,7 +1,7 @@
 import { MODEL, signature } from "./cpu-model.js";
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
-import { DR6, DR6_RESET, DR7, DR7_RESET } from "./debug-registers.js";
+import { breakpointsChanged, DR6, DR6_RESET, DR7, DR7_RESET } from "./debug-registers.js";
 import { REAL_ATTR, SYS_LDT, SYS_TSS32_BUSY } from "./segmentation.js";
 
 const FPU_CW_RESET = 0x40, FPU_TAG_RESET = 0xff, MXCSR_RESET = 0x1f80;
@@ -29,7 +29,10 @@ export function resetCpu(cpu: Cpu): void {
   i32[S.MXCSR] = MXCSR_RESET;
   cpu.msrs.clear();
   cpu.halted = false;
-  cpu.interruptShadow = false;
+  cpu.interruptShadow = cpu.stackShadow = false;
+  cpu.debugHits = 0;
+  cpu.nmiPending = cpu.nmiBlocked = false;
+  breakpointsChanged(cpu);
   cpu.mmu.flush(true);
   cpu.modeChanged();
 }

@@ -1,6 +1,6 @@
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
-import { GP, NP, SS_FAULT } from "./trap.js";
+import { AC, GP, NP, SS_FAULT } from "./trap.js";
 
 /**
  * Segmentation (SDM vol. 3, chapters 3 and 5): descriptors, segment registers and the check of each reference.
@@ -42,9 +42,31 @@ export const isReadable = (attr: number): boolean =>
 
 /**
  * Linear address of `bytes` bytes at `offset` of a segment, checked for type and limit (SDM vol. 3, 5.3 and 5.5);
- * throws #SS(0) for SS, #GP(0) else. A segment that reaches to 4 GB lets an operand wrap, as flat code does.
+ * throws #SS(0) for SS, #GP(0) else. A segment that reaches to 4 GB lets an operand wrap, as flat code does. `alignment` is
+ * what MODE_ALIGNED asks of the address.
  */
-export function segmentAddress(cpu: Cpu, sreg: number, offset: number, bytes: number, write: boolean): number {
+export function segmentAddress(cpu: Cpu, sreg: number, offset: number, bytes: number, write: boolean, alignment = bytes): number {
+  const { i32 } = cpu;
+  const la = checkedAddress(cpu, sreg, offset, bytes, write);
+  if ((i32[S.MODE]! & S.MODE_ALIGNED) !== 0) checkAlignment(cpu, la, bytes, write, alignment);
+  return la;
+}
+
+/**
+ * Operands whose alignment is not their size in bytes (SDM vol. 3, table 6-7): far pointers and tables' registers, x87's.
+ * Those of 128 bits have #GP for it where they must be aligned, and need not have #AC where they need not (vol. 2, MOVUPS).
+ */
+const ALIGNMENTS: ReadonlyMap<number, number> = new Map([[6, 4], [10, 8], [14, 2], [28, 4], [94, 2], [108, 4], [16, 1], [512, 1]]);
+
+/** #AC(0) for a reference at CPL 3 that is not aligned, once it can meet no other fault (SDM vol. 3, 6.15 and table 6-2). */
+export function checkAlignment(cpu: Cpu, la: number, bytes: number, write: boolean, alignment = bytes): void {
+  if ((la & (ALIGNMENTS.get(alignment) ?? alignment) - 1) === 0) return;
+  if (write) cpu.mmu.probeWrite(la, bytes);
+  else cpu.mmu.probeRead(la, bytes);
+  cpu.raise(AC, 0);
+}
+
+function checkedAddress(cpu: Cpu, sreg: number, offset: number, bytes: number, write: boolean): number {
   const { i32 } = cpu;
   const attr = i32[S.SEG_ATTR + sreg]!;
   const limit = i32[S.SEG_LIMIT + sreg]! >>> 0;

@@ -1,6 +1,6 @@
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
-import { referenceAllowed, segmentAddress } from "./segmentation.js";
+import { checkAlignment, referenceAllowed, segmentAddress } from "./segmentation.js";
 import { SS_FAULT } from "./trap.js";
 
 /** Stacks (SDM vol. 3, 3.4.3 and vol. 1, 6.2): the running one, and one about to be switched to. */
@@ -76,6 +76,7 @@ export class Frame {
       if (!referenceAllowed(segment.attr, segment.limit >>> 0, this.offset(i) >>> 0, bytes, true)) cpu.raise(SS_FAULT, this.error);
     }
     for (let i = 0; i < this.values.length; i++) cpu.mmu.probeWrite((segment.base + this.offset(i)) | 0, bytes, this.user);
+    if (this.user && (cpu.i32[S.MODE]! & S.MODE_ALIGNED) !== 0) checkAlignment(cpu, segment.base + this.offset(0) | 0, bytes, true);
     return this;
   }
 

@@ -50,14 +50,16 @@ export interface Strategy {
   interruptPending(cpu: Cpu): boolean;
   /** Takes it. */
   acceptInterrupt(cpu: Cpu): void;
+  /** Takes a non-maskable interrupt (cpu.nmiPending). */
+  acceptNonMaskable(cpu: Cpu): void;
   /** By the table's `sensitive` name. An absent entry executes as the processor does. Bound once, when the machine is built. */
   readonly sensitive: Readonly<Record<string, SensitiveHook>>;
   /** Guest-physical to machine-physical byte address for device DMA; -1 where there is no memory. */
   guestToMachine(gpa: number): number;
   /** Extra MODE_* bits for the current state (MODE_TRANSLATED under dbt). */
   modeBits(cpu: Cpu): number;
-  /** Whether any interrupt could wake the halted processor as it is. Absent: some could. */
-  canWake?(cpu: Cpu): boolean;
+  /** Whether anything but the console's input could wake the halted processor as it is. */
+  canWake(cpu: Cpu): boolean;
   /** CR3 was loaded with `value` by the processor's own MOV CR3 or a task switch (after the TLB flush). */
   pageTableRootLoaded?(cpu: Cpu, value: number): void;
   /** INVLPG executed natively for `la`. */

@@ -1,7 +1,7 @@
 import { validPdptes, writeCr3 } from "./control-registers.js";
 import type { Cpu } from "./cpu.js";
 import * as S from "./cpu-state.js";
-import { DR6_BT, DR7, DR7_LOCAL, raiseDebug } from "./debug-registers.js";
+import { breakpointsChanged, DR6_BT, DR7, DR7_LOCAL, raiseDebug } from "./debug-registers.js";
 import { checkLdt, type Descriptor, dplOf, fetchDescriptor, installLdt, installSegment, isCode, isConforming, isNull, isReadable, isWritableData,
   loadNull, loadV86Segment, markAccessed, selectorError, SYS_TSS16, SYS_TSS16_BUSY, SYS_TSS32, SYS_TSS32_BUSY, systemType } from "./segmentation.js";
 import { Frame } from "./stack.js";
@@ -121,6 +121,7 @@ export function switchTask(cpu: Cpu, d: Descriptor, reason: SwitchReason, eip: n
   cpu.setSegment(S.TR, d.selector & 0xffff, d.base, d.limit, d.attr | BUSY);
   i32[S.CR0]! |= S.CR0_TS;
   i32[DR7]! &= ~DR7_LOCAL;
+  breakpointsChanged(cpu);
   if (loadsCr3) writeCr3(cpu, task.cr3);
   cpu.eip = task.eip;
   cpu.eflags = task.eflags & (wide ? -1 : 0xffff) | (nested ? S.FLAG_NT : 0);

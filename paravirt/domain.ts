@@ -178,6 +178,11 @@ export class Domain {
     if (timeoutNs !== 0) this.pollTimer = this.cpu.clock.schedule(Math.ceil(timeoutNs / 1e9 * this.cpu.clock.hz), () => this.unblock());
   }
 
+  /** Whether an event or a timer can end the wait: none can once the processor has been taken down. */
+  get canWake(): boolean {
+    return this.polled === undefined || this.polled.size !== 0 || this.pollTimer !== 0;
+  }
+
   private unblock(): void {
     this.cpu.halted = false;
     this.cpu.recheck = true;

@@ -122,12 +122,12 @@ function portOut(d: Domain, instruction: Instruction): boolean {
 }
 
 function readPort(d: Domain, port: number, bytes: 1 | 2 | 4): number {
-  if (d.portAllowed(port, bytes)) return d.cpu.ports.read(port, bytes);
+  if (d.portAllowed(port, bytes)) return d.cpu.readPort(port, bytes);
   return bytes === 1 ? 0xff : bytes === 2 ? 0xffff : 0xffff_ffff;
 }
 
 function writePort(d: Domain, port: number, bytes: 1 | 2 | 4, value: number): void {
-  if (d.portAllowed(port, bytes)) d.cpu.ports.write(port, bytes, value);
+  if (d.portAllowed(port, bytes)) d.cpu.writePort(port, bytes, value);
 }
 
 /** INS and OUTS: one element; a repeated one stays at its EIP until the count is used up. */

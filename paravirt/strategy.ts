@@ -46,6 +46,8 @@ export function createStrategy(d: Domain): Strategy {
       return d.upcallPending && !d.upcallMask;
     },
     acceptInterrupt: () => upcall(d),
+    acceptNonMaskable: () => { throw new Error("a domain has no source of NMIs"); },
+    canWake: () => d.canWake,
     sensitive: {},
     guestToMachine: () => -1, // no device but Dom0's reaches memory
     modeBits: () => 0,

@@ -1,4 +1,5 @@
 import * as S from "../hypervisor/cpu-state.js";
+import { breakpointsChanged } from "../hypervisor/debug-registers.js";
 import { bounceToGuest } from "./bounce.js";
 import { fixupSelector, gateSelectorOkay } from "./descriptor-tables.js";
 import { dplOfTrap, masksEvents, type Domain } from "./domain.js";
@@ -75,7 +76,7 @@ export function setDebugreg(d: Domain, [register, value]: readonly number[]): nu
     for (let i = 16; i < 32; i += 4) if ((value >>> i & 3) === 2) return -EPERM;
   } else return -EINVAL;
   d.cpu.i32[S.DR0 + register] = value | 0;
-  d.cpu.recheck = true;
+  breakpointsChanged(d.cpu);
   return 0;
 }
 

@@ -1,12 +1,12 @@
 import type { Cpu } from "../hypervisor/cpu.js";
-import { P6 } from "../hypervisor/cpu-model.js";
+import { MODEL } from "../hypervisor/cpu-model.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
 import { GP, UD } from "../hypervisor/trap.js";
 import { type Block, BLOCK_LIMIT } from "./block.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
-import { Binder, isIndirect, type Op } from "./interpreter/bind.js";
+import { Binder, isIndirect, type Op, wrap } from "./interpreter/bind.js";
 import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
 import { FEATURES } from "./isa/opcodes.js";
@@ -22,7 +22,7 @@ export class BlockBuilder {
   constructor(cpu: Cpu, translation: TranslationHooks | null) {
     this.cpu = cpu;
     this.binder = new Binder(cpu, translation);
-    this.decode = decoderFor(FEATURES.filter((f) => P6.instructions.includes(f)), IMPLEMENTED);
+    this.decode = decoderFor(FEATURES.filter((f) => MODEL.instructions.includes(f)), IMPLEMENTED);
   }
 
   /**
@@ -62,7 +62,7 @@ export class BlockBuilder {
       if (bound.ends || at >= pageEnd) break;
     }
     return block({
-      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: eip + (at - start) | 0,
+      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: wrap(eip + (at - start), mode),
       crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
     });
   }

@@ -1,6 +1,6 @@
 import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
-import { DR6_BS, raiseDebug } from "../hypervisor/debug-registers.js";
+import { breakpointsHit, DR6_BS, raiseDebug, WATCH_EXECUTE } from "../hypervisor/debug-registers.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { Retry, Trap } from "../hypervisor/trap.js";
@@ -20,6 +20,9 @@ const HOT = 800;
 
 /** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
+
+/** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
+const DEAD_SECONDS = 10, DEAD_WAKES = 100;
 
 /** The same for a block that a region includes already, as a multiple. */
 const INNER = 16;
@@ -81,6 +84,8 @@ export class Engine {
   private due = 0;
   /** Exceptions since an instruction completed. */
   private stalled = 0;
+  /** How long the halted processor has been passed over by timers: instructions then, cycles then, timers since. */
+  private sleep = { instructions: -1, since: 0, wakes: 0 };
   /** dbt's view of what executes in MODE_TRANSLATED. */
   private readonly translation: TranslationHooks | null;
 
@@ -146,19 +151,40 @@ export class Engine {
       if (this.remaining <= 0) return { reason: "limit" };
       if (!first && this.breakpoints.size !== 0 && this.breakpoints.has(cpu.eip)) return { reason: "breakpoint" };
       first = false;
+      if (cpu.debugHits !== 0 && !cpu.stackShadow) {
+        this.debugTrap(0);
+        continue;
+      }
+      if (cpu.nmiPending && !cpu.nmiBlocked && !cpu.interruptShadow) {
+        this.guard(() => cpu.strategy.acceptNonMaskable(cpu));
+        continue;
+      }
       if (!cpu.interruptShadow && cpu.strategy.interruptPending(cpu)) {
         this.guard(() => cpu.strategy.acceptInterrupt(cpu));
         continue;
       }
       if (cpu.halted) {
-        const deadline = clock.nextDeadline();
-        if (deadline === Infinity || cpu.strategy.canWake?.(cpu) === false) return { reason: "idle" };
-        ledger.idle(Math.max(0, deadline - clock.now()));
+        if (this.asleepForEver()) return { reason: "idle" };
+        ledger.idle(Math.max(0, clock.nextDeadline() - clock.now()));
         cpu.recheck = true;
         continue;
       }
       this.slice();
     }
+  }
+
+  /** Whether nothing but the console's input will ever make the halted processor go on: by its state, or as far as the past tells. */
+  private asleepForEver(): boolean {
+    const { cpu, sleep } = this;
+    const { clock, ledger } = this.machine;
+    if (clock.nextDeadline() === Infinity || !cpu.strategy.canWake(cpu)) return true;
+    const now = clock.now(), instructions = ledger.settledInstructions;
+    if (instructions !== sleep.instructions) this.sleep = { instructions, since: now, wakes: 0 };
+    else if (++sleep.wakes >= DEAD_WAKES && now - sleep.since > DEAD_SECONDS * clock.hz) {
+      this.sleep = { instructions: -1, since: now, wakes: 0 };
+      return true;
+    }
+    return false;
   }
 
   /**
@@ -179,27 +205,53 @@ export class Engine {
     const { i32 } = cpu;
     const before = i32[S.EFLAGS_SYS]!;
     cpu.singleStep = (before & S.FLAG_TF) !== 0;
-    const single = cpu.interruptShadow || cpu.singleStep;
-    cpu.interruptShadow = false;
+    // RF holds for one instruction, and for it again if it faults (SDM vol. 3, 17.3.1.1).
+    const resumed = (before & S.FLAG_RF) !== 0;
+    const unchecked = resumed || cpu.stackShadow;
+    const single = cpu.interruptShadow || cpu.singleStep || resumed;
+    cpu.interruptShadow = cpu.stackShadow = false;
     this.begin(single ? 1 : Math.min(this.due - this.machine.ledger.settledInstructions, this.remaining));
+    if (resumed) i32[S.EFLAGS_SYS] = before & ~S.FLAG_RF;
     try {
+      if (cpu.instructionBreakpoints && !unchecked) this.checkBreakpoint();
       this.dispatch();
     } catch (error) {
       const done = this.settle();
       if (!(error instanceof Trap)) throw error;
       if (done !== 0) this.stalled = 0;
-      if (++this.stalled > STALL_LIMIT) {
-        this.machine.ledger.settledInstructions++;
-        this.remaining--;
-      }
+      else if (resumed) i32[S.EFLAGS_SYS] = i32[S.EFLAGS_SYS]! | S.FLAG_RF;
+      cpu.debugHits = 0;
+      this.stall();
       this.deliver(error);
       return;
     }
     this.settle();
     this.stalled = 0;
-    // After a load of SS, which alone casts the shadow without setting IF, the trap is lost (SDM vol. 3, 6.8.3).
-    const stackLoaded = cpu.interruptShadow && ((before ^ i32[S.EFLAGS_SYS]!) & S.FLAG_IF) === 0;
-    if (cpu.singleStep && !stackLoaded) this.guard(() => raiseDebug(cpu, DR6_BS));
+    // After a load of SS the trap is lost (SDM vol. 3, 6.8.3).
+    if (cpu.singleStep && !cpu.stackShadow) this.debugTrap(DR6_BS);
+  }
+
+  /** One more exception, or a trap, without an instruction that completed. */
+  private stall(): void {
+    if (++this.stalled <= STALL_LIMIT) return;
+    this.machine.ledger.settledInstructions++;
+    this.remaining--;
+  }
+
+  /** #DB after the instruction that has just completed: for a single step (DR6_BS) and for the breakpoints its references met. */
+  private debugTrap(step: number): void {
+    const { cpu } = this;
+    const bits = step | cpu.debugHits;
+    cpu.debugHits = 0;
+    if (step === 0) this.stall();
+    this.guard(() => raiseDebug(cpu, bits));
+  }
+
+  /** #DB before the instruction at CS:EIP if a breakpoint is on its first byte. */
+  private checkBreakpoint(): void {
+    const { cpu } = this;
+    const hit = breakpointsHit(cpu, cpu.eip + cpu.segBase(S.CS) | 0, 1, WATCH_EXECUTE);
+    if (hit !== 0) raiseDebug(cpu, hit);
   }
 
   private begin(instructions: number): void {
@@ -243,7 +295,7 @@ export class Engine {
     const { cpu } = this;
     const { i32 } = cpu;
     const { compiler, hot } = this;
-    if (this.breakpoints.size !== 0) return this.dispatchToBreakpoint();
+    if (this.breakpoints.size !== 0 || cpu.instructionBreakpoints) return this.dispatchToBreakpoint();
     if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
     for (let block = this.lookup(); ; block = this.follow(block)) {
       const { code } = block;
@@ -264,13 +316,20 @@ export class Engine {
   }
 
   private dispatchToBreakpoint(): void {
-    const { cpu, breakpoints } = this;
+    const { cpu } = this;
     const { i32 } = cpu;
+    if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
     do {
       const block = this.lookup();
-      const ahead = block.addresses.findIndex((address, i) => i !== 0 && breakpoints.has(address));
+      const ahead = block.addresses.findIndex((address, i) => i !== 0 && this.stopsBefore(address));
       this.interpret(block, ahead < 0 ? i32[S.BUDGET]! : Math.min(ahead, i32[S.BUDGET]!));
-    } while (i32[S.BUDGET]! > 0 && !cpu.recheck && !breakpoints.has(i32[S.EIP]!));
+    } while (i32[S.BUDGET]! > 0 && !cpu.recheck && !this.stopsBefore(i32[S.EIP]!));
+  }
+
+  /** Whether the run, or the guest, wants to stop before the instruction at `eip`. */
+  private stopsBefore(eip: number): boolean {
+    const { cpu } = this;
+    return this.breakpoints.has(eip) || (cpu.instructionBreakpoints && breakpointsHit(cpu, eip + cpu.segBase(S.CS) | 0, 1, WATCH_EXECUTE) !== 0);
   }
 
   /** The block at CS:EIP as the engine would execute it; a fault of the fetch is delivered first. */
@@ -365,10 +424,15 @@ export class Engine {
     const { running, index, end } = this;
     const { i32 } = this.cpu;
     const budget = i32[S.BUDGET]!;
+    const resumed = i32[S.EFLAGS_SYS]! & S.FLAG_RF;
     const block = this.lookup();
+    i32[S.EFLAGS_SYS] = i32[S.EFLAGS_SYS]! & ~S.FLAG_RF;
+    let completed = false;
     try {
       this.interpret(block, 1);
+      completed = true;
     } finally {
+      if (!completed) i32[S.EFLAGS_SYS] = i32[S.EFLAGS_SYS]! | resumed;
       // Counted at once: the caller is a monitor between two slices or inside a callout.
       this.machine.ledger.settledInstructions += budget - i32[S.BUDGET]!;
       i32[S.BUDGET] = budget;

@@ -71,8 +71,8 @@ export type Builder = (parts: Parts) => Assembly;
 /** Device windows and the BIOS's area below 1 MiB that are not memory: the VGA's 128 KiB. */
 const VGA_FIRST = 0xa0, VGA_END = 0xc0;
 
-/** The PC around a guest that is not paravirtual; interrupts make the run loop look up. */
-export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
+/** The PC around a guest that is not paravirtual; interrupts make the run loop look up. `onA20` is what the gate means to the mode. */
+export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open: boolean) => void): Platform {
   const { machine, outside, medium } = parts;
   const { clock, ledger, cpu } = machine;
   const platform = createPlatform({
@@ -80,6 +80,8 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
     count: (name, n) => ledger.event(name, n),
     serialOut: outside.serialOut, debugOut: outside.debugOut, onExit: outside.exit, onReset: outside.reset,
     onInterrupt: () => { cpu.recheck = true; },
+    onNmi: () => cpu.signalNmi(),
+    onA20,
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
     network: parts.options.network,
   });
@@ -92,7 +94,12 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory): Platform {
 
 /** An interrupt controller for a strategy that is made before the platform. */
 export function lateController(platform: () => Platform): InterruptController {
-  return { get intr() { return platform().interrupts.intr; }, acknowledge: () => platform().interrupts.acknowledge() };
+  return {
+    get intr() { return platform().interrupts.intr; },
+    get mayInterrupt() { return platform().interrupts.mayInterrupt; },
+    get mayNmi() { return platform().interrupts.mayNmi; },
+    acknowledge: () => platform().interrupts.acknowledge(),
+  };
 }
 
 /** Loads an image that boots on a PC and puts the processor, as the guest is to find it, at its entry. */

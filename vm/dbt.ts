@@ -7,8 +7,8 @@ import { linearToPhysical } from "./linear.js";
 export const buildDbt: Builder = (parts) => {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
-  const { strategy, memory, p2m, hooks } = createDbt(machine, lateController(() => platform!));
-  platform = assemblePlatform(parts, memory);
+  const { strategy, memory, shadow, p2m, hooks } = createDbt(machine, lateController(() => platform!));
+  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open));
   const { ports, uart, vga } = platform;
   return {
     strategy, memory, engine: { translation: hooks },

@@ -14,7 +14,7 @@ export const buildHvm: Builder = (parts) => {
   };
   let platform: Platform | undefined = undefined;
   const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
-  platform = assemblePlatform(parts, memory);
+  platform = assemblePlatform(parts, memory, hvm.setA20);
   const { ports, uart, vga } = platform;
   return {
     strategy: hvm.strategy, memory,

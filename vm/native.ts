@@ -11,7 +11,7 @@ const IDE_DATA: readonly number[] = [0x1f0, 0x170];
 export const buildNative: Builder = (parts) => {
   const { machine } = parts;
   const memory = identityMemory(machine);
-  const platform = assemblePlatform(parts, memory);
+  const platform = assemblePlatform(parts, memory, (open) => machine.cpu.setA20(open));
   return {
     strategy: createNative(platform.interrupts),
     memory,

@@ -25,8 +25,6 @@ import { watchTimestamps } from "./timestamps.js";
 const MIB = 1 << 20;
 /** Instructions run between two looks at the outside world. A constant, counted from power-on, so that looking never changes a run. */
 const PIECE = 1 << 20;
-/** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
-const DEAD_SECONDS = 10, DEAD_WAKES = 100;
 
 /** One virtual machine. Machines share nothing, and a run depends on nothing but the options and what was sent. */
 export class Vm {
@@ -41,7 +39,6 @@ export class Vm {
   private vga: Vga | undefined;
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
-  private haltedSince = { instructions: -1, cycles: 0, wakes: 0 };
 
   constructor(options: VmOptions, tap: SerialTap, debugOut: (byte: number) => void) {
     checkOptions(options);
@@ -136,7 +133,7 @@ export class Vm {
   private arm(limits: RunLimits): () => void {
     const { ledger } = this.machine;
     const { event, serial } = limits;
-    ledger.onIdle = () => this.idled(limits);
+    ledger.onIdle = () => { if (limits.pause?.()) this.halt({ reason: "stopped" }); };
     const releases = [() => { ledger.onIdle = () => {}; }];
     if (event !== undefined) {
       const matches = event.endsWith(".*") ? (name: string) => name.startsWith(event.slice(0, -1)) : (name: string) => name === event;
@@ -147,18 +144,6 @@ export class Vm {
       releases.push(this.tap.onLine((line) => { if (matches(line)) this.halt({ reason: "serial" }); }));
     }
     return () => { for (const release of releases) release(); };
-  }
-
-  /** The processor was halted for a while: is it for ever, and does the owner want to know? */
-  private idled(limits: RunLimits): void {
-    const { ledger, clock } = this.machine;
-    const { instructions, cycles } = ledger;
-    if (instructions !== this.haltedSince.instructions) this.haltedSince = { instructions, cycles, wakes: 0 };
-    else if (++this.haltedSince.wakes >= DEAD_WAKES && cycles - this.haltedSince.cycles > DEAD_SECONDS * clock.hz) {
-      this.haltedSince.instructions = -1;
-      this.halt({ reason: "idle" });
-    }
-    if (limits.pause?.()) this.halt({ reason: "stopped" });
   }
 
   // ---- the guest's world ---------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ export function ioInstruction(vcpu: Vcpu, exit: Exit): Outcome {
   if (access.string) return stringIo(vcpu, access);
   const { cpu } = vcpu;
   const bits = access.size * 8;
-  if (access.input) cpu.setReg(S.EAX, bits, cpu.ports.read(access.port, access.size));
-  else cpu.ports.write(access.port, access.size, access.size === 4 ? cpu.i32[S.EAX]! >>> 0 : cpu.reg(S.EAX, bits));
+  if (access.input) cpu.setReg(S.EAX, bits, cpu.readPort(access.port, access.size));
+  else cpu.writePort(access.port, access.size, access.size === 4 ? cpu.i32[S.EAX]! >>> 0 : cpu.reg(S.EAX, bits));
   return "next";
 }
 
@@ -47,8 +47,8 @@ function moveElement(vcpu: Vcpu, access: IoAccess, addressSize: 16 | 32, segment
   const la = segmentAddress(cpu, segment, offset, size, access.input);
   if (access.input) {
     cpu.mmu.probeWrite(la, size);
-    cpu.mmu.writeAs(la, size, cpu.ports.read(port, size), cpu.mmu.user);
-  } else cpu.ports.write(port, size, cpu.mmu.readAs(la, size, cpu.mmu.user));
+    cpu.mmu.writeAs(la, size, cpu.readPort(port, size), cpu.mmu.user);
+  } else cpu.writePort(port, size, cpu.mmu.readAs(la, size, cpu.mmu.user));
   const step = (cpu.i32[S.EFLAGS_SYS]! & S.FLAG_DF) !== 0 ? -size : size;
   cpu.setReg(pointer, addressSize, (offset + step) | 0);
   if (!access.rep) return true;

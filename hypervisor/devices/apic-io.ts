@@ -16,7 +16,7 @@ const ID_MASK = 0x0f00_0000;
 
 const ENTRY_VECTOR = 0xff, ENTRY_DELIVERY = 0x700, ENTRY_LOGICAL = 0x800, ENTRY_REMOTE_IRR = 0x4000, ENTRY_LEVEL = 0x8000, ENTRY_MASKED = 0x1_0000;
 const ENTRY_READ_ONLY = 0x5000, ENTRY_MASK = 0x1_ffff;
-const DELIVERY_EXTINT = 0x700;
+const DELIVERY_NMI = 0x400, DELIVERY_EXTINT = 0x700;
 
 /** Sends a message: destination, logical, delivery mode (bits 8-10), vector, level; gives whether a processor took it. */
 export type ApicMessage = (destination: number, logical: boolean, delivery: number, vector: number, level: boolean) => boolean;
@@ -41,6 +41,16 @@ export class IoApic implements PortDevice {
     this.high.fill(0);
     this.select = 0;
     this.id = 0;
+  }
+
+  /** Some input is let through. */
+  get anyEnabled(): boolean {
+    return this.low.some(entry => (entry & ENTRY_MASKED) === 0);
+  }
+
+  /** Some input is let through as an NMI. */
+  get anyNmi(): boolean {
+    return this.low.some(entry => (entry & (ENTRY_MASKED | ENTRY_DELIVERY)) === DELIVERY_NMI);
   }
 
   /** The line to an input, for a device to hold. */

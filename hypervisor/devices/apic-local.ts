@@ -107,6 +107,29 @@ export class LocalApic implements PortDevice {
     return this.lint0 && (this.held[LVT_LINT0 >> 4]! & (LVT_MASKED | DELIVERY)) === DELIVERY_EXTINT;
   }
 
+  /** The PIC's INTR gets through LINT0, as it is or as a vector of its own. */
+  get takesPic(): boolean {
+    const entry = this.held[LVT_LINT0 >> 4]!, delivery = entry & DELIVERY;
+    return (entry & LVT_MASKED) === 0 && (delivery === DELIVERY_EXTINT || (delivery === DELIVERY_FIXED && this.enabled));
+  }
+
+  get lint0IsNmi(): boolean {
+    return (this.held[LVT_LINT0 >> 4]! & (LVT_MASKED | DELIVERY)) === DELIVERY_NMI;
+  }
+
+  get enabled(): boolean {
+    return (this.held[SVR >> 4]! & SVR_ENABLE) !== 0;
+  }
+
+  get timerEnabled(): boolean {
+    return (this.held[LVT_TIMER >> 4]! & LVT_MASKED) === 0;
+  }
+
+  /** An edge of the NMI pin, which is LINT1. */
+  nmiPin(): void {
+    if ((this.held[LVT_LINT1 >> 4]! & (LVT_MASKED | DELIVERY)) === DELIVERY_NMI) this.nmi();
+  }
+
   /** Takes the highest interrupt: its vector, or -1 when none but the PIC's waits. */
   acknowledge(): number {
     const vector = this.requested.highest();
@@ -122,7 +145,9 @@ export class LocalApic implements PortDevice {
     if (level === this.lint0) return;
     this.lint0 = level;
     const entry = this.held[LVT_LINT0 >> 4]!;
-    if (level && (entry & (LVT_MASKED | DELIVERY)) === DELIVERY_FIXED) this.accept(entry & 0xff, false);
+    const delivery = entry & (LVT_MASKED | DELIVERY);
+    if (level && delivery === DELIVERY_FIXED) this.accept(entry & 0xff, false);
+    else if (level && delivery === DELIVERY_NMI) this.nmi();
     this.changed();
   };
 

@@ -27,12 +27,14 @@ export class InterruptRouter {
   readonly ioApic: IoApic | undefined;
   private readonly lines: readonly IrqLine[];
   private readonly intrLine: SignalLine;
+  private readonly nmi: () => void;
   private level = false;
 
   constructor(options: RouterOptions) {
     const { count } = options;
     const changed = (): void => this.changed();
     this.intrLine = options.intr;
+    this.nmi = options.nmi ?? (() => {});
     if (options.apic) {
       const local = new LocalApic({
         clock: options.clock, count, nmi: options.nmi, endOfInterrupt: vector => this.ioApic?.endOfInterrupt(vector), changed,
@@ -57,6 +59,25 @@ export class InterruptRouter {
   /** Level of INTR. */
   get intr(): boolean {
     return this.level;
+  }
+
+  /** Whether INTR could rise by itself: a line, or the local APIC's timer, is let through somewhere. */
+  get mayInterrupt(): boolean {
+    const { localApic, ioApic, pic } = this;
+    if (this.level) return true;
+    if (localApic === undefined) return pic.anyEnabled;
+    return (localApic.takesPic && pic.anyEnabled) || (localApic.enabled && (localApic.timerEnabled || (ioApic?.anyEnabled ?? false)));
+  }
+
+  /** Whether a line is wired to NMI: the 8259s' by LINT0, or one of the I/O APIC's. */
+  get mayNmi(): boolean {
+    return (this.localApic?.lint0IsNmi ?? false) || (this.ioApic?.anyNmi ?? false);
+  }
+
+  /** An edge of the chip set's NMI line. */
+  nmiPin(): void {
+    if (this.localApic) this.localApic.nmiPin();
+    else this.nmi();
   }
 
   /** The interrupt acknowledge cycle: the vector of the interrupt taken. */

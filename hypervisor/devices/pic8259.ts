@@ -75,6 +75,11 @@ class Pic8259 implements PortDevice {
     this.updateIrq();
   }
 
+  /** The interrupt mask register. */
+  get mask(): number {
+    return this.imr;
+  }
+
   setLine(input: number, level: boolean): void {
     const bit = 1 << input;
     if (level) {
@@ -260,6 +265,12 @@ export class Pic8259Pair {
   /** Level of INTR: whether `acknowledge` would give a real vector. */
   get intr(): boolean {
     return this.intrLevel;
+  }
+
+  /** Whether any input could raise INTR as the masks are: it is let through, and its chip's INT is. */
+  get anyEnabled(): boolean {
+    const [master, slave] = this.chips;
+    return (master.mask | 1 << CASCADE_INPUT) !== 0xff || ((master.mask >> CASCADE_INPUT & 1) === 0 && slave.mask !== 0xff);
   }
 
   /** The line to interrupt input 0-15, for a device to hold. */

@@ -23,6 +23,8 @@ const PORT61_GATE2 = 0x01;
 const PORT61_STORED = 0x0f;
 const PORT61_REFRESH = 0x10;
 const PORT61_OUT2 = 0x20;
+/** While set, IOCHK# is ignored and its status cleared; and the status. */
+const PORT61_IOCHK_OFF = 0x08, PORT61_IOCHK = 0x40;
 /** Half a period of the refresh request: counter 1 of a PC/AT divides by 18. */
 const REFRESH_TICKS = 18;
 
@@ -34,6 +36,8 @@ export interface PitOptions {
   /** OUT of counter 0. */
   irq0: IrqLine;
   count: CountEvent;
+  /** What port 0x61 has to say about NMI has changed: `nmiRequested`. */
+  onNmi?: () => void;
 }
 
 export class Pit8254 implements PortDevice {
@@ -44,7 +48,9 @@ export class Pit8254 implements PortDevice {
   private readonly countEvent: CountEvent;
   private readonly cyclesPerTick: number;
   private readonly counters: readonly [PitCounter, PitCounter, PitCounter];
+  private readonly onNmi: () => void;
   private port61Stored = 0;
+  private ioCheckSeen = false;
   private event = 0;
   private eventAt = NEVER;
 
@@ -52,6 +58,7 @@ export class Pit8254 implements PortDevice {
     this.clock = options.clock;
     this.irq0 = options.irq0;
     this.countEvent = options.count;
+    this.onNmi = options.onNmi ?? (() => {});
     this.cyclesPerTick = options.clock.hz / PIT_HZ;
     this.counters = [new PitCounter(), new PitCounter(), new PitCounter()];
     this.counters[2].setGate(false, 0);
@@ -60,6 +67,17 @@ export class Pit8254 implements PortDevice {
       write: (_offset, _size, value) => this.writePort61(value),
     };
     this.updateIrq(this.tick());
+  }
+
+  /** IOCHK# of the ISA bus: a card, or the button on the front, wants an NMI. Ignored while port 0x61 says so. */
+  ioCheck(): void {
+    if ((this.port61Stored & PORT61_IOCHK_OFF) !== 0) return;
+    this.ioCheckSeen = true;
+    this.onNmi();
+  }
+
+  get nmiRequested(): boolean {
+    return this.ioCheckSeen;
   }
 
   reset(): void {
@@ -98,11 +116,15 @@ export class Pit8254 implements PortDevice {
   private readPort61(): number {
     const tick = this.tick();
     const refresh = Math.floor(tick / REFRESH_TICKS) & 1 ? PORT61_REFRESH : 0;
-    return this.port61Stored | refresh | (this.counters[2].out(tick) ? PORT61_OUT2 : 0);
+    return this.port61Stored | refresh | (this.ioCheckSeen ? PORT61_IOCHK : 0) | (this.counters[2].out(tick) ? PORT61_OUT2 : 0);
   }
 
   private writePort61(value: number): void {
     this.port61Stored = value & PORT61_STORED;
+    if ((value & PORT61_IOCHK_OFF) !== 0 && this.ioCheckSeen) {
+      this.ioCheckSeen = false;
+      this.onNmi();
+    }
     this.counters[2].setGate((value & PORT61_GATE2) !== 0, this.tick());
   }
 

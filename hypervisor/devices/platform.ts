@@ -48,6 +48,8 @@ export interface PlatformOptions {
   apic?: boolean;
   /** INTR of the interrupt controllers changed; `platform.interrupts.intr` is its level too. */
   onInterrupt?: SignalLine;
+  /** A non-maskable interrupt: an edge. */
+  onNmi?: () => void;
   /** The A20 gate opened or closed; it starts open. */
   onA20?: SignalLine;
   /** Up to four disks: primary master, primary slave, secondary master, secondary slave. */
@@ -101,13 +103,21 @@ export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;
   const ports = new PortBus(count);
   const mmio = new MmioBus(count);
-  const interrupts = new InterruptRouter({ clock, count, intr: options.onInterrupt ?? (() => {}), apic: options.apic ?? true });
+  const interrupts = new InterruptRouter({ clock, count, intr: options.onInterrupt ?? (() => {}), nmi: options.onNmi, apic: options.apic ?? true });
   const { pic } = interrupts;
-  const pit = new Pit8254({ clock, irq0: interrupts.line(0), count });
+  const pit = new Pit8254({ clock, irq0: interrupts.line(0), count, onNmi: () => updateNmi() });
   const uart = new Uart16550({ irq: interrupts.line(4), output: options.serialOut, count });
   const rtc = new Rtc146818({
     clock, irq: interrupts.line(8), count, startTime: options.startTime, memoryBytes: options.memoryBytes ?? options.memory.size,
+    onNmiMask: () => updateNmi(),
   });
+  let nmiLevel = false;
+  /** The chip set's NMI: IOCHK# by port 0x61, unless bit 7 of port 0x70 masks it; an edge to the processor. */
+  const updateNmi = (): void => {
+    const level = pit.nmiRequested && !rtc.nmiMasked;
+    if (level && !nmiLevel) interrupts.nmiPin();
+    nmiLevel = level;
+  };
   const disk = (index: number): ((host: IdeHost) => IdeDrive) | undefined => {
     const disc = options.discs?.[index];
     if (disc) return host => new AtapiCd(host, { backend: disc, clock, timing: options.diskTiming, count });

@@ -64,6 +64,8 @@ export interface RtcOptions {
   count: CountEvent;
   /** Seconds since 1970 (UTC) when the machine is made; fixed by default, so that runs repeat. */
   startTime?: number;
+  /** `nmiMasked` may have changed. */
+  onNmiMask?: () => void;
   /** RAM in bytes, told to the guest in the memory-size bytes. */
   memoryBytes?: number;
 }
@@ -74,6 +76,7 @@ export class Rtc146818 implements PortDevice {
   private readonly clock: DeviceClock;
   private readonly irq: IrqLine;
   private readonly countEvent: CountEvent;
+  private readonly onNmiMask: () => void;
   private readonly ram = new Uint8Array(CMOS_BYTES);
   private index = 0;
   private flags = 0;
@@ -94,6 +97,7 @@ export class Rtc146818 implements PortDevice {
     this.clock = options.clock;
     this.irq = options.irq;
     this.countEvent = options.count;
+    this.onNmiMask = options.onNmiMask ?? (() => {});
     this.epoch = Math.floor(options.startTime ?? DEFAULT_START_TIME);
     this.ram[REG_A] = A_DEFAULT;
     this.ram[REG_B] = B_24H;
@@ -107,6 +111,7 @@ export class Rtc146818 implements PortDevice {
     this.flags = 0;
     this.index = 0;
     this.nmiMasked = false;
+    this.onNmiMask();
     this.updateIrq();
   }
 
@@ -138,6 +143,7 @@ export class Rtc146818 implements PortDevice {
     if (offset === 0) {
       this.index = value & (CMOS_BYTES - 1);
       this.nmiMasked = (value & NMI_MASK) !== 0;
+      this.onNmiMask();
     } else {
       this.writeRegister(this.index, value);
     }

@@ -65,6 +65,8 @@ export class GuestPageTables {
 
   /** Whether every table on the way to `la` (present all the way) lies in memory, where writes to it can be traced. */
   inMemory(la: number): boolean {
+    // Behind a closed A20 gate a table has two addresses, and a trace knows one.
+    if (!this.p2m.a20Open) return false;
     if (!this.mode.paging) return true;
     const address = this.directoryEntryAddress(la);
     if (!this.p2m.isMemory(this.root >>> 12) || !this.p2m.isMemory(address >>> 12)) return false;

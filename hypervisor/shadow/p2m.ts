@@ -15,6 +15,8 @@ const VOID_FRAME = 0xdffff;
  */
 export class PhysicalMap implements TableMemory {
   readonly guestFrames: number;
+  /** Address line 20 of the processor's accesses; closed, it reads as 0. Bus masters are behind the gate. */
+  a20Open = true;
   private readonly memory: Memory;
   private readonly toMachine: Int32Array;
   private readonly toGuest: Int32Array;
@@ -37,8 +39,14 @@ export class PhysicalMap implements TableMemory {
     this.toGuest[mfn] = gfn;
   }
 
+  /** The guest frame that the processor's address `gfn` comes out as on the bus. */
+  onBus(gfn: number): number {
+    return this.a20Open ? gfn : gfn & ~0x100;
+  }
+
   /** Machine frame behind a guest frame; one that reads as all ones where the guest has no memory. */
   machineFrame(gfn: number): number {
+    gfn = this.onBus(gfn);
     if (gfn < this.guestFrames) return this.toMachine[gfn]!;
     return gfn < this.memory.frames ? VOID_FRAME : gfn;
   }
@@ -50,6 +58,10 @@ export class PhysicalMap implements TableMemory {
 
   /** Whether a guest frame is memory (RAM or ROM), not a device and not beyond the end. */
   isMemory(gfn: number): boolean {
+    return this.holdsMemory(this.onBus(gfn));
+  }
+
+  private holdsMemory(gfn: number): boolean {
     return gfn < this.guestFrames && (this.memory.kindOf(this.toMachine[gfn]!) & FRAME_MMIO) === 0;
   }
 
@@ -60,7 +72,7 @@ export class PhysicalMap implements TableMemory {
 
   /** As machineAddress, for device DMA (Strategy.guestToMachine): -1 where the guest has no memory. */
   dmaAddress(gpa: number): number {
-    return this.isMemory(gpa >>> 12) ? this.machineAddress(gpa) : -1;
+    return this.holdsMemory(gpa >>> 12) ? this.toMachine[gpa >>> 12]! * PAGE_SIZE + (gpa & 0xfff) : -1;
   }
 
   read32(gpa: number): number {

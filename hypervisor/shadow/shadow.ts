@@ -156,7 +156,7 @@ export class Shadow {
       this.errorCode = walk.error;
       return "true";
     }
-    this.gpa = walk.pa | la & 0xfff;
+    this.gpa = this.p2m.onBus(walk.pa >>> 12) << 12 | la & 0xfff;
     const gfn = this.gpa >>> 12;
     if (!this.guest.inMemory(la)) {
       // Tables that no trace can follow: nothing of them is kept but in the TLB, until the guest invalidates that.
@@ -273,6 +273,14 @@ export class Shadow {
   /** INVLPG of the guest. The shadows follow the guest's tables by themselves; only the TLB can be behind. */
   invalidate(la: number): void {
     this.machine.cpu.mmu.invalidate(la);
+  }
+
+  /** The A20 gate opens or closes: addresses with bit 20 set are others now. */
+  setA20(open: boolean): void {
+    this.p2m.a20Open = open;
+    this.flush();
+    this.machine.cpu.mmu.flush(true);
+    this.machine.cpu.recheck = true;
   }
 
   /** Forgets all shadows. */

@@ -40,7 +40,7 @@ export function bootGuest(append: string, make: (machine: Machine) => Guest, lim
     },
   };
   const guest = make(machine);
-  const platform = assemblePlatform(parts, guest.memory);
+  const platform = assemblePlatform(parts, guest.memory, () => {});
   machine.cpu.strategy = guest.strategy(platform.pic);
   machine.cpu.ports = platform.ports;
   const engine = new Engine(machine, guest.options?.() ?? {});

@@ -55,7 +55,7 @@ function boot(mmu: "native" | "ept" | "shadow", append: string): Run {
   const hvm = mmu === "native" ? undefined : createHvm(machine, { mmu, pic: intr });
   const memory = hvm === undefined ? identityMemory(machine)
     : { size: machine.guestBytes, read: (gpa: number, into: Uint8Array) => hvm.map.readBytes(gpa, into), write: (gpa: number, from: Uint8Array) => hvm.map.writeBytes(gpa, from) };
-  const platform = assemblePlatform(parts, memory);
+  const platform = assemblePlatform(parts, memory, () => {});
   cpu.strategy = hvm?.strategy ?? createNative(platform.pic);
   cpu.ports = platform.ports;
   const engine = new Engine(machine);

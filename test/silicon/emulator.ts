@@ -62,6 +62,8 @@ export function createBench(): Bench {
     },
     interruptPending: () => false,
     acceptInterrupt: () => {},
+    acceptNonMaskable: () => {},
+    canWake: () => true,
     sensitive: {},
     guestToMachine: (gpa) => gpa,
     modeBits: () => 0,

@@ -108,6 +108,7 @@ export class Rig {
       },
       interruptPending: () => this.pending && cpu.interruptFlag && !cpu.interruptShadow,
       acceptInterrupt: () => this.interrupt(),
+      acceptNonMaskable: () => {},
       canWake: () => cpu.interruptFlag,
       sensitive: {},
       guestToMachine: (gpa) => gpa,

@@ -1,8 +1,9 @@
 import * as S from "../../hypervisor/cpu-state.js";
+import { DR6, DR6_BS } from "../../hypervisor/debug-registers.js";
 import type { GuestMemory } from "../../hypervisor/devices/device.js";
-import { deliverException, deliverExternal, deliverSoftware } from "../../hypervisor/interrupts.js";
+import { deliverException, deliverExternal, deliverNonMaskable, deliverSoftware } from "../../hypervisor/interrupts.js";
 import type { Machine } from "../../hypervisor/machine.js";
-import type { InterruptController } from "../../hypervisor/native.js";
+import { controllerCanWake, type InterruptController } from "../../hypervisor/native.js";
 import { MonitorFrames } from "../../hypervisor/shadow/monitor-frames.js";
 import { createPhysicalMap } from "../../hypervisor/shadow/p2m.js";
 import { createPagingTracker } from "../../hypervisor/shadow/paging-tracker.js";
@@ -81,6 +82,12 @@ export function createClassic(machine: Machine, pic: InterruptController): Class
     shadow.step(() => deliverException(cpu, trap));
   });
 
+  /** The single-step trap of an instruction that the monitor has executed. */
+  const reflectStep = (): void => {
+    cpu.i32[DR6]! |= DR6_BS;
+    reflect({ vector: DB, errorCode: undefined });
+  };
+
   /** Executes the faulting instruction on the virtual processor; a fault it meets there is the guest's own. */
   const emulate = (): void => onVirtual(() => {
     emulated = "";
@@ -93,14 +100,14 @@ export function createClassic(machine: Machine, pic: InterruptController): Class
     }
     ledger.event("trap.general_protection");
     ledger.event(`classic.emulate.${(emulated || "memory").toLowerCase()}`);
-    if (trapFlag) reflect({ vector: DB, errorCode: undefined });
+    if (trapFlag) reflectStep();
   });
 
   /** Lets a write through that was stopped for its trace. */
   const stepTraced = (): void => {
     const trapFlag = (cpu.eflags & S.FLAG_TF) !== 0;
     shadow.step(() => cpu.interpretOne());
-    if (trapFlag) reflect({ vector: DB, errorCode: undefined });
+    if (trapFlag) reflectStep();
   };
 
   const observe: SensitiveHook = (_cpu, sensitive) => {
@@ -139,6 +146,11 @@ export function createClassic(machine: Machine, pic: InterruptController): Class
       if (virtual.assumed && cpu.protectedMode) resume();
       return pic.intr && (virtual.ownFlags & S.FLAG_IF) !== 0 && !cpu.interruptShadow;
     },
+    acceptNonMaskable: () => onVirtual(() => {
+      ledger.event("classic.interrupt");
+      shadow.step(() => deliverNonMaskable(cpu));
+    }),
+    canWake: () => controllerCanWake(pic, (virtual.ownFlags & S.FLAG_IF) !== 0),
     acceptInterrupt: () => onVirtual(() => {
       ledger.event("classic.interrupt");
       shadow.step(() => deliverExternal(cpu, pic.acknowledge()));

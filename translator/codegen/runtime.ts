@@ -74,7 +74,7 @@ export class Runtime {
     this.cpu.i32[S.BUDGET] = budget + giveBack;
   }
 
-  /** Throws Retry when one of the pages of an access is MMIO or holds code here, or the run loop has been asked for. */
+  /** Throws Retry when one of the pages of an access is MMIO, has a data breakpoint or holds code here, or the run loop has been asked for. */
   private plain(la: number, size: number, write: boolean): void {
     const { mmu, memory } = this.cpu;
     if (this.cpu.recheck) throw this.retry;
@@ -82,7 +82,7 @@ export class Runtime {
       const pa = mmu.residentAddress(at);
       const here = Math.min(left, 4096 - (at & 0xfff));
       const kind = memory.kindOf(pa >>> 12);
-      if ((kind & FRAME_MMIO) !== 0) throw this.retry;
+      if ((kind & FRAME_MMIO) !== 0 || mmu.watches(at >>> 12)) throw this.retry;
       if (write && (kind & FRAME_CODE) !== 0 && this.holdsCode(pa, here)) throw this.retry;
       at = at + here | 0;
       left -= here;

@@ -1,14 +1,15 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
+import { DR6_BS, raiseDebug } from "../../hypervisor/debug-registers.js";
 import type { GuestMemory } from "../../hypervisor/devices/device.js";
-import { deliverException, deliverExternal, deliverSoftware } from "../../hypervisor/interrupts.js";
+import { deliverException, deliverExternal, deliverNonMaskable, deliverSoftware } from "../../hypervisor/interrupts.js";
 import type { Machine } from "../../hypervisor/machine.js";
-import { acceptsInterrupts, type InterruptController } from "../../hypervisor/native.js";
+import { acceptsInterrupts, controllerCanWake, type InterruptController } from "../../hypervisor/native.js";
 import { createPhysicalMap, type PhysicalMap } from "../../hypervisor/shadow/p2m.js";
 import { createPagingTracker } from "../../hypervisor/shadow/paging-tracker.js";
 import { createShadow, type Shadow } from "../../hypervisor/shadow/shadow.js";
 import type { Strategy, TrapInfo } from "../../hypervisor/strategy.js";
-import { DB, PF } from "../../hypervisor/trap.js";
+import { PF } from "../../hypervisor/trap.js";
 import { AdaptiveCallouts } from "./adaptive.js";
 import type { TranslationHooks } from "./engine-hooks.js";
 import { TranslationUnits } from "./translation-units.js";
@@ -49,7 +50,7 @@ export function createDbt(machine: Machine, pic: InterruptController): Dbt {
     const { eip } = cpu;
     shadow.step(() => cpu.interpretOne());
     if (translated && hooks.retranslate !== null) adaptive.traced(eip);
-    if (trapFlag) cpu.raise(DB);
+    if (trapFlag) raiseDebug(cpu, DR6_BS);
   };
 
   const hooks: TranslationHooks = {
@@ -80,6 +81,11 @@ export function createDbt(machine: Machine, pic: InterruptController): Dbt {
       shadow.step(() => deliverSoftware(cpu, vector, next));
     },
     interruptPending: () => pic.intr && acceptsInterrupts(cpu),
+    acceptNonMaskable: () => {
+      ledger.count(interrupt);
+      shadow.step(() => deliverNonMaskable(cpu));
+    },
+    canWake: () => controllerCanWake(pic, cpu.interruptFlag),
     acceptInterrupt: () => {
       ledger.count(interrupt);
       shadow.step(() => deliverExternal(cpu, pic.acknowledge()));

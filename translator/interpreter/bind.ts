@@ -325,7 +325,7 @@ function widthOf(operand: Operand, z: number): number {
 }
 
 /** EIP wraps at 64 KB in 16-bit code (SDM vol. 1, 3.5). */
-function wrap(eip: number, mode: number): number {
+export function wrap(eip: number, mode: number): number {
   return (mode & S.MODE_CODE32) !== 0 ? eip | 0 : eip & 0xffff;
 }
 

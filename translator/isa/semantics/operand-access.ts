@@ -12,8 +12,8 @@ export function effectiveAddress(cpu: Cpu, m: MemOperand): number {
 }
 
 /** Linear address of a memory operand; throws #GP or #SS unless `bytes` bytes from it may be read (or written). */
-export function linearAddress(cpu: Cpu, m: MemOperand, bytes: number, write: boolean): number {
-  return segmentAddress(cpu, m.seg, effectiveAddress(cpu, m), bytes, write);
+export function linearAddress(cpu: Cpu, m: MemOperand, bytes: number, write: boolean, alignment = bytes): number {
+  return segmentAddress(cpu, m.seg, effectiveAddress(cpu, m), bytes, write, alignment);
 }
 
 /** Reads `size` bits (8, 16: unsigned; 32: signed) at a linear address as the running code. */

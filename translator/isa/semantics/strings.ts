@@ -37,7 +37,7 @@ function run(cpu: Cpu, instruction: Instruction, operation: StringOperation): vo
   const { addrSize, size } = instruction;
   const repeated = instruction.rep !== "";
   const count = repeated ? cpu.reg(S.ECX, addrSize) >>> 0 : 1;
-  // A single-stepped one traps after each iteration (SDM vol. 3, 17.3.1.4).
+  // A single-stepped one traps after each iteration, and so does one that meets a data breakpoint (SDM vol. 3, 17.3.1.2 and 17.3.1.4).
   const most = Math.min(count, (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0 ? 1 : ITERATIONS_AT_ONCE);
   const step = (i32[S.EFLAGS_SYS]! & S.FLAG_DF) !== 0 ? -(size >> 3) : size >> 3;
   const bulk = repeated && step > 0 ? operation.bulk : undefined;
@@ -47,7 +47,7 @@ function run(cpu: Cpu, instruction: Instruction, operation: StringOperation): vo
   const op = i32[S.CC_OP]!, dst = i32[S.CC_DST]!, src = i32[S.CC_SRC]!, aux = i32[S.CC_AUX]!;
   if (operation.port && most !== 0) checkPort(cpu, cpu.reg(S.EDX, 16), size >> 3);
   try {
-    while (more && done < most) {
+    while (more && done < most && cpu.debugHits === 0) {
       let n = bulk === undefined ? 0 : bulk(cpu, instruction, si, di, most - done);
       if (n === 0) {
         more = operation.element(cpu, instruction, si, di);
@@ -122,14 +122,14 @@ function input(cpu: Cpu, instruction: Instruction, _si: number, di: number): boo
   const bytes = instruction.size >> 3 as 1 | 2 | 4;
   const la = segmentAddress(cpu, S.ES, di, bytes, true);
   cpu.mmu.probeWrite(la, bytes);
-  storeLinear(cpu, la, instruction.size, cpu.ports.read(cpu.reg(S.EDX, 16), bytes) | 0);
+  storeLinear(cpu, la, instruction.size, cpu.readPort(cpu.reg(S.EDX, 16), bytes) | 0);
   cpu.recheck = true;
   return true;
 }
 
 function output(cpu: Cpu, instruction: Instruction, si: number): boolean {
   const value = loadSource(cpu, instruction, si);
-  cpu.ports.write(cpu.reg(S.EDX, 16), instruction.size >> 3 as 1 | 2 | 4, value >>> 0);
+  cpu.writePort(cpu.reg(S.EDX, 16), instruction.size >> 3 as 1 | 2 | 4, value >>> 0);
   cpu.recheck = true;
   return true;
 }

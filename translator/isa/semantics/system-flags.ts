@@ -118,7 +118,7 @@ function bound(cpu: Cpu, instruction: Instruction): void {
   if (memory.kind !== "mem") throw new Error("BOUND takes memory");
   const z = instruction.opSize, bytes = z >> 3;
   const signed = (value: number): number => z === 16 ? value << 16 >> 16 : value;
-  const la = linearAddress(cpu, memory, 2 * bytes, false);
+  const la = linearAddress(cpu, memory, 2 * bytes, false, bytes);
   const index = signed(readOperand(cpu, instruction, 0));
   const lower = signed(loadLinear(cpu, la, z)), upper = signed(loadLinear(cpu, la + bytes | 0, z));
   if (index < lower || index > upper) cpu.raise(BR);

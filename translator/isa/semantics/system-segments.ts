@@ -58,7 +58,7 @@ export function setZero(cpu: Cpu, zero: boolean): void {
 /** Loads a segment register; a load of SS holds interrupts off for one instruction (SDM vol. 3, 6.8.3). */
 function loadSegment(cpu: Cpu, sreg: number, selector: number): void {
   loadDataSegment(cpu, sreg, selector);
-  if (sreg === S.SS) cpu.interruptShadow = true;
+  if (sreg === S.SS) cpu.interruptShadow = cpu.stackShadow = true;
   cpu.recheck = true;
 }
 
@@ -90,7 +90,7 @@ function popSegment(cpu: Cpu, instruction: Instruction): void {
 function loadFarPointer(sreg: number): Semantics {
   return exit((cpu, instruction) => {
     const bytes = operandBytes(instruction);
-    const la = linearAddress(cpu, memoryOperand(instruction, 1), bytes + 2, false);
+    const la = linearAddress(cpu, memoryOperand(instruction, 1), bytes + 2, false, bytes);
     const offset = loadLinear(cpu, la, instruction.opSize), selector = cpu.mmu.read16(la + bytes | 0);
     loadDataSegment(cpu, sreg, selector);
     writeOperand(cpu, instruction, 0, offset);
@@ -147,7 +147,7 @@ function farTarget(cpu: Cpu, instruction: Instruction): { readonly selector: num
   const operand = instruction.operands[0]!;
   if (operand.kind === "far") return { selector: operand.selector & 0xffff, offset: operand.offset };
   const bytes = operandBytes(instruction);
-  const la = linearAddress(cpu, memoryOperand(instruction, 0), bytes + 2, false);
+  const la = linearAddress(cpu, memoryOperand(instruction, 0), bytes + 2, false, bytes);
   const offset = loadLinear(cpu, la, instruction.opSize);
   return { selector: cpu.mmu.read16(la + bytes | 0), offset };
 }

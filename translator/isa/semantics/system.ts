@@ -35,14 +35,14 @@ function setPair(cpu: Cpu, [low, high]: readonly [number, number]): void {
 function input(cpu: Cpu, instruction: Instruction): void {
   const port = readOperand(cpu, instruction, 1), bytes = bytesOf(instruction);
   checkPort(cpu, port, bytes);
-  writeOperand(cpu, instruction, 0, cpu.ports.read(port, bytes) | 0);
+  writeOperand(cpu, instruction, 0, cpu.readPort(port, bytes) | 0);
   cpu.recheck = true;
 }
 
 function output(cpu: Cpu, instruction: Instruction): void {
   const port = readOperand(cpu, instruction, 0), bytes = bytesOf(instruction);
   checkPort(cpu, port, bytes);
-  cpu.ports.write(port, bytes, readOperand(cpu, instruction, 1) >>> 0);
+  cpu.writePort(port, bytes, readOperand(cpu, instruction, 1) >>> 0);
   cpu.recheck = true;
 }
 
