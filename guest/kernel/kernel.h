@@ -75,22 +75,24 @@ int user_string(const char *s, char *to, u32 size);
 
 /* --- proc.c --- */
 struct proc;
-struct waitq { struct proc *head; };
+struct waiter { struct proc *proc; struct waiter *next, **at; };
+struct waitq { struct waiter *head; };
 struct sigact { u32 handler, restorer; };
 struct file;
 enum { FREE, RUNNABLE, SLEEPING, ZOMBIE };
-#define NFD 20
+#define NFD 128
 #define NPROC 48
 struct proc {
 	u32 ksp;                                  /* first: switch_stacks knows */
 	u8 *kstack;
 	struct mm *mm;
 	struct proc *parent, *next;
-	struct waitq *waiting, children;
+	struct waitq children;
 	int pid, state, exit_code, slice;
 	u32 pending, blocked;
 	struct sigact sig[NSIG];
 	struct file *fd[NFD];
+	int fd_end;                               /* beyond the last that was ever open */
 };
 extern struct proc *current;
 extern volatile int need_resched;
@@ -100,6 +102,9 @@ void proc_init(void);
 void schedule(void);
 void sleep_on(struct waitq *q);               /* interrupts off; wakes with them off */
 void wakeup(struct waitq *q);
+void wait_add(struct waitq *q, struct waiter *w);   /* w is woken with q until it is removed; interrupts off, both */
+void wait_remove(struct waiter *w);
+extern struct waitq every_tick;
 void tick(void);
 void switch_stacks(struct proc *prev, struct proc *next);
 void ret_from_fork(void);
@@ -117,15 +122,32 @@ void trap(struct regs *r);
 void syscall(struct regs *r);
 void work(struct regs *r);                    /* before user mode: reschedule, deliver signals */
 
-/* --- file.c, fs.c, cache.c --- */
+/* --- file.c: descriptors --- */
+enum { POLL_IN = 1, POLL_OUT = 2 };
+struct poll_table;
+struct file_ops {
+	int (*read)(struct file *f, void *buf, u32 n);
+	int (*write)(struct file *f, const void *buf, u32 n);
+	u32 (*poll)(struct file *f, struct poll_table *t);   /* what is ready now; poll_wait for each queue whose wakeup changes it */
+	void (*release)(struct file *f);          /* the last reference has gone */
+};
+struct file { const struct file_ops *ops; u32 refs, pos, ino; void *data; };
+struct file *file_get(int fd);                /* NULL: not open */
+int file_install(const struct file_ops *ops, void *data);   /* a new descriptor, or -EMFILE, -ENFILE */
 int file_open(const char *name, int create);
 int file_close(int fd);
 int file_read(int fd, void *buf, u32 n);
 int file_write(int fd, const void *buf, u32 n);
-int file_pipe(int *fds);
 void file_dup_all(struct proc *child);
 void file_close_all(void);
 int file_ino(int fd);
+int file_pipe(int *fds);                      /* pipe.c */
+
+/* --- poll.c --- */
+void poll_wait(struct poll_table *t, struct waitq *q);   /* t may be NULL: nobody is going to sleep */
+int sys_select(u32 n, u32 *sets[2], const struct timeval *tv);
+
+/* --- fs.c, cache.c --- */
 int fs_mount(void);
 int fs_find(const char *name, int create);    /* an inode number > 0 or a negative error */
 int fs_unlink(const char *name);

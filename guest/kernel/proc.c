@@ -36,45 +36,57 @@ void schedule(void)
 	irq_restore(flags);
 }
 
-void sleep_on(struct waitq *q)
+void wait_add(struct waitq *q, struct waiter *w)
 {
-	struct proc *p = current;
-	p->state = SLEEPING;
-	p->waiting = q;
-	p->next = q->head;
-	q->head = p;
-	schedule();
+	w->next = q->head;
+	w->at = &q->head;
+	if (w->next) w->next->at = &w->next;
+	q->head = w;
 }
 
+void wait_remove(struct waiter *w)
+{
+	*w->at = w->next;
+	if (w->next) w->next->at = w->at;
+}
+
+static void make_runnable(struct proc *p)
+{
+	if (p->state != SLEEPING) return;
+	enqueue(p);
+	if (current == procs) need_resched = 1;
+}
+
+void sleep_on(struct waitq *q)
+{
+	struct waiter w = { current };
+	wait_add(q, &w);
+	current->state = SLEEPING;
+	schedule();
+	wait_remove(&w);
+}
+
+/* Sleepers leave their queue themselves, once they run. */
 void wakeup(struct waitq *q)
 {
 	irq_t flags = irq_save();
-	for (struct proc *p = q->head, *next; p; p = next) {
-		next = p->next;
-		p->waiting = NULL;
-		enqueue(p);
-		if (current == procs) need_resched = 1;
-	}
-	q->head = NULL;
+	for (struct waiter *w = q->head; w; w = w->next) make_runnable(w->proc);
 	irq_restore(flags);
 }
 
 static void interrupt_sleep(struct proc *p)
 {
 	irq_t flags = irq_save();
-	if (p->state == SLEEPING) {
-		struct proc **at = &p->waiting->head;
-		while (*at != p) at = &(*at)->next;
-		*at = p->next;
-		p->waiting = NULL;
-		enqueue(p);
-	}
+	make_runnable(p);
 	irq_restore(flags);
 }
+
+struct waitq every_tick;
 
 void tick(void)
 {
 	jiffies++;
+	if (every_tick.head) wakeup(&every_tick);
 	if (current == procs || --current->slice <= 0) need_resched = 1;
 }
 

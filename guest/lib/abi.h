@@ -7,7 +7,8 @@ enum {
 	SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6,
 	SYS_wait = 7, SYS_creat = 8, SYS_unlink = 10, SYS_exec = 11, SYS_getpid = 20, SYS_sync = 36,
 	SYS_kill = 37, SYS_pipe = 42, SYS_getppid = 64, SYS_sigaction = 67, SYS_mmap = 90,
-	SYS_munmap = 91, SYS_stat = 106, SYS_sigreturn = 119, SYS_mprotect = 125, SYS_yield = 158,
+	SYS_munmap = 91, SYS_stat = 106, SYS_sigreturn = 119, SYS_mprotect = 125, SYS_select = 142,
+	SYS_yield = 158,
 	/* ours */
 	SYS_poweroff = 200, SYS_dropcache = 201, SYS_ptemod = 202, SYS_portin = 203,
 	SYS_max
@@ -27,6 +28,7 @@ enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGKILL = 9, SIGUSR1 = 10, SIGSEGV =
 enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 #define MAP_FAILED(p) ((u32)(p) > 0xFFFFF000u)
 
+struct timeval { u32 sec, usec; };
 struct stat { u32 ino, size, blocks; };
 
 /* The registers as the entry code stacks them; a signal handler gets a pointer to the interrupted ones. */

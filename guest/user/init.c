@@ -49,7 +49,7 @@ static u32 forks(u32 n, char *program)
 static u32 wl_forkwait(u32 n) { return forks(n, NULL); }
 static u32 wl_forkexec(u32 n) { return forks(n, "true"); }
 
-static u32 touched[16 * 1024 / 4];
+static u32 touched[64 * 1024 / 4];
 
 static u32 touch(u32 kb)
 {
@@ -63,13 +63,13 @@ static u32 touch(u32 kb)
 /* A token goes round a ring of pipes; each process sums its own copy of an array when it has the token. */
 static u32 ring(u32 n, int processes, u32 kb)
 {
-	int p[8][2], pids[8], status;
+	int p[16][2], pids[16], status;
 	u32 token = 0, h = HASH_START;
 	for (int i = 0; i < processes; i++) must(!pipe(p[i]));
 	for (int k = 1; k < processes; k++) {
 		must((pids[k] = fork()) >= 0);
 		if (pids[k]) continue;
-		for (u32 i = 0; i < 16 * 256; i++) touched[i] = i * k;
+		for (u32 i = 0; i < kb * 256; i++) touched[i] = i * k;
 		for (;;) {
 			if (read(p[k - 1][0], &token, 4) != 4 || token == ~0u) break;
 			token = hash(token, touch(kb)) & 0x7FFFFFFF;
@@ -78,7 +78,7 @@ static u32 ring(u32 n, int processes, u32 kb)
 		write(p[k][1], &token, 4);
 		exit(0);
 	}
-	for (u32 i = 0; i < 16 * 256; i++) touched[i] = i + 3;
+	for (u32 i = 0; i < kb * 256; i++) touched[i] = i + 3;
 	u32 rounds = n / processes;
 	for (u32 i = 0; i <= rounds; i++) {
 		if (i == 1) start();                  /* the first round only warms up */
@@ -102,6 +102,11 @@ static u32 wl_ctxsw_2p_0k(u32 n) { return ring(n, 2, 0); }
 static u32 wl_ctxsw_2p_16k(u32 n) { return ring(n, 2, 16); }
 static u32 wl_ctxsw_8p_0k(u32 n) { return ring(n, 8, 0); }
 static u32 wl_ctxsw_8p_16k(u32 n) { return ring(n, 8, 16); }
+static u32 wl_ctxsw_2p_64k(u32 n) { return ring(n, 2, 64); }
+static u32 wl_ctxsw_8p_64k(u32 n) { return ring(n, 8, 64); }
+static u32 wl_ctxsw_16p_0k(u32 n) { return ring(n, 16, 0); }
+static u32 wl_ctxsw_16p_16k(u32 n) { return ring(n, 16, 16); }
+static u32 wl_ctxsw_16p_64k(u32 n) { return ring(n, 16, 64); }
 
 static u32 wl_pagefault(u32 n)
 {
@@ -386,6 +391,11 @@ static const struct workload { const char *name; u32 (*run)(u32); u32 count; } w
 	{ "ctxsw-2p-16k", wl_ctxsw_2p_16k, 800 },
 	{ "ctxsw-8p-0k", wl_ctxsw_8p_0k, 4000 },
 	{ "ctxsw-8p-16k", wl_ctxsw_8p_16k, 800 },
+	{ "ctxsw-2p-64k", wl_ctxsw_2p_64k, 400 },
+	{ "ctxsw-8p-64k", wl_ctxsw_8p_64k, 400 },
+	{ "ctxsw-16p-0k", wl_ctxsw_16p_0k, 1600 },
+	{ "ctxsw-16p-16k", wl_ctxsw_16p_16k, 800 },
+	{ "ctxsw-16p-64k", wl_ctxsw_16p_64k, 400 },
 	{ "pagefault", wl_pagefault, 6144 },
 	{ "protfault", wl_protfault, 3000 },
 	{ "mmap", wl_mmap, 150 },

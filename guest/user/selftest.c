@@ -48,6 +48,34 @@ static void pipes(void)
 	close(p[1]);
 }
 
+static void selects(void)
+{
+	int p[2], q[2], st;
+	struct timeval now = { 0, 0 }, soon = { 0, 25000 };
+	must(!pipe(p) && !pipe(q));
+	u32 both = 1u << p[0] | 1u << q[0], in[4] = { both }, out[4] = { 1u << p[1] };
+	must(select(32, in, out, &now) == 1 && !in[0] && out[0] == 1u << p[1]);
+	in[0] = both;
+	must(select(32, in, NULL, &soon) == 0 && !in[0]);
+	int other = fork();
+	if (!other) {
+		yield();
+		write(q[1], "x", 1);
+		exit(0);
+	}
+	in[0] = both;
+	must(select(32, in, NULL, NULL) == 1 && in[0] == 1u << q[0]);
+	must(wait(&st) == other && st == 0);
+	in[0] = 1u << 31;
+	must(select(32, in, NULL, &now) == -EBADF);
+	in[0] = 1u << p[0];
+	close(p[1]);
+	must(select(32, in, NULL, NULL) == 1);    /* its end can be read without waiting */
+	close(p[0]);
+	close(q[0]);
+	close(q[1]);
+}
+
 static void copy_on_write(void)
 {
 	for (u32 i = 0; i < 4096; i++) data[i] = i;
@@ -189,6 +217,7 @@ int main(int argc, char **argv)
 {
 	char *again[] = { "true", "x", NULL };
 	pipes();
+	selects();
 	copy_on_write();
 	regions();
 	files();

@@ -34,6 +34,12 @@ static inline int mprotect(void *p, u32 len, u32 prot) { return sys(SYS_mprotect
 static inline int ptemod(void *p, u32 pages, u32 passes) { return sys(SYS_ptemod, (u32)p, pages, passes, 0); }
 static inline int portin(u32 n) { return sys(SYS_portin, n, 0, 0, 0); }
 static inline void poweroff(u32 code) { sys(SYS_poweroff, code, 0, 0, 0); }
+static inline int select(u32 n, u32 *read, u32 *write, const struct timeval *tv)
+{
+	int r;
+	asm volatile("int $0x80" : "=a"(r) : "0"(SYS_select), "b"(n), "c"(read), "d"(write), "S"(0), "D"(tv) : "memory");
+	return r;
+}
 int signal(int sig, void (*handler)(int, struct regs *));
 void say(const char *fmt, ...);
 
