@@ -24,12 +24,15 @@ export interface EptWalk {
   address: number;
   /** Rights that all entries used grant together, EPT_READ | EPT_WRITE | EPT_EXECUTE. */
   rights: number;
-  /** Entries read. */
+  /** Entries read, and the machine-physical address of each. */
   references: number;
+  readonly entries: Int32Array;
+  /** Bytes that the leaf maps. */
+  pageBytes: number;
 }
 
 export function createEptWalk(): EptWalk {
-  return { outcome: "mapped", address: 0, rights: 0, references: 0 };
+  return { outcome: "mapped", address: 0, rights: 0, references: 0, entries: new Int32Array(LEVELS), pageBytes: 4096 };
 }
 
 /** Machine-physical address of the entry for `gpa` in the level-`level` table at `table`. */
@@ -61,7 +64,7 @@ export function walkEpt(walk: EptWalk, memory: Memory, eptp: number, gpa: number
   for (let level = LEVELS; ; level--) {
     const at = entryAddress(table >>> 0, level, gpa);
     const low = memory.read32(at), high = memory.read32(at + 4);
-    walk.references++;
+    walk.entries[walk.references++] = at;
     if ((low & EPT_RWX) === 0) {
       walk.rights = 0;
       return fail(walk, "violation");
@@ -74,6 +77,7 @@ export function walkEpt(walk: EptWalk, memory: Memory, eptp: number, gpa: number
     }
     if ((walk.rights & access) !== access) return fail(walk, "violation");
     const pageMask = level === 1 ? 0xfff : (1 << 12 + 9 * (level - 1)) - 1;
+    walk.pageBytes = pageMask + 1;
     walk.address = ((low & ~0xfff & ~pageMask) | (gpa & pageMask)) >>> 0;
     walk.outcome = "mapped";
     return walk;

@@ -35,13 +35,11 @@ export class NonRootMemory implements TableMemory {
   private readonly walk = createWalk();
   private readonly eptWalk = createEptWalk();
   private readonly mode: { -readonly [K in keyof PagingMode]: boolean } = { pae: false, pse: false, wp: false, pge: false };
-  private readonly referenceEvent: number;
   private readonly eptWalkEvent: number;
 
   private ept = false;
   private linear = 0;
   private linearValid = true;
-  private references = 0;
   /** Under PAE paging the next word read is the PDPTE's. */
   private expectsPdpte = false;
   /** The guest table entry read last, guest-physical and machine-physical: its other half is no new reference. */
@@ -50,7 +48,6 @@ export class NonRootMemory implements TableMemory {
 
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
-    this.referenceEvent = vcpu.ledger.id("tlb.reference");
     this.eptWalkEvent = vcpu.ledger.id("ept.walk");
   }
 
@@ -69,7 +66,6 @@ export class NonRootMemory implements TableMemory {
       this.expectsPdpte = mode.pae;
       walkPageTables(walk, this, cpu.cr3, mode, la, access === ACCESS_WRITE, user, true);
       if (walk.fault) {
-        this.settle();
         vcpu.faultAddress = la;
         cpu.raise(PF, walk.error);
       }
@@ -81,8 +77,8 @@ export class NonRootMemory implements TableMemory {
       this.throughEpt((gpa | la & 0xfff) >>> 0, ACCESS_TO_EPT[access]!, true);
       address = this.eptWalk.address;
       mayWrite = (this.eptWalk.rights & EPT_WRITE) !== 0;
+      pageBytes = Math.min(pageBytes, this.eptWalk.pageBytes);
     }
-    this.settle();
     cpu.mmu.insert(la, address, access, userPage, writable && mayWrite, dirty, global, !mode.wp && mayWrite, pageBytes);
   }
 
@@ -90,12 +86,7 @@ export class NonRootMemory implements TableMemory {
     this.ept = secondary(this.vcpu.vmcs, PROC2_ENABLE_EPT);
     this.linear = la;
     this.linearValid = true;
-    this.references = 0;
     this.entryGuest = -1;
-  }
-
-  private settle(): void {
-    if (this.references !== 0) this.vcpu.ledger.count(this.referenceEvent, this.references);
   }
 
   /** Leaves the machine-physical address in `eptWalk`, or exits by EPT violation or misconfiguration. */
@@ -103,9 +94,8 @@ export class NonRootMemory implements TableMemory {
     const { vcpu, eptWalk } = this;
     walkEpt(eptWalk, vcpu.memory, vcpu.vmcs.get(F.EPT_POINTER), gpa, access);
     vcpu.ledger.count(this.eptWalkEvent);
-    this.references += eptWalk.references;
+    for (let i = 0; i < eptWalk.references; i++) vcpu.cpu.mmu.referenced(eptWalk.entries[i]!);
     if (eptWalk.outcome === "mapped") return;
-    this.settle();
     vcpu.exitFromInstruction(this.eptExit(gpa, access, final));
   }
 
@@ -137,7 +127,7 @@ export class NonRootMemory implements TableMemory {
       this.throughEpt(gpa, EPT_READ, false);
       this.entryMachine = this.eptWalk.address;
     }
-    this.references++;
+    vcpu.cpu.mmu.referenced(this.entryMachine);
     this.entryGuest = gpa;
     return vcpu.memory.read32(this.entryMachine);
   }
@@ -150,7 +140,6 @@ export class NonRootMemory implements TableMemory {
     if (this.ept) {
       walkEpt(this.eptWalk, vcpu.memory, vcpu.vmcs.get(F.EPT_POINTER), gpa, EPT_WRITE);
       if (this.eptWalk.outcome !== "mapped") {
-        this.settle();
         vcpu.exitFromInstruction(this.eptExit(gpa, EPT_WRITE, false));
       }
       address = this.eptWalk.address;
@@ -164,7 +153,6 @@ export class NonRootMemory implements TableMemory {
     this.begin(0);
     this.linearValid = false;
     const words = readPdptes({ read32: (gpa) => this.pdpteWord(gpa), write32: () => {} }, cr3);
-    this.settle();
     vcpu.pdptes.set(words ?? vcpu.cpu.raise(GP, 0));
   }
 

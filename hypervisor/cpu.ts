@@ -78,7 +78,7 @@ export class Cpu {
     this.clock = clock;
     this.strategy = strategy;
     this.ports = ports;
-    this.mmu = new Mmu(this, memory, ledger.profile.tlb.data, ledger.profile.tlb.instruction);
+    this.mmu = new Mmu(this, memory);
   }
 
   /**

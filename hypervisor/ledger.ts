@@ -10,10 +10,23 @@ export interface CostProfile {
   readonly hz: number;
   /** Cycles of an instruction that no event makes dearer. */
   readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string };
-  /** Entries of the modelled TLBs; the replacement is first in, first out. */
-  readonly tlb: { readonly data: number; readonly instruction: number; readonly source: string };
+  /**
+   * Entries of the modelled TLBs; the replacement is first in, first out. Large pages (2 or 4 MB) have entries of their own where
+   * `largeData` and `largeInstruction` say how many, and share those of small pages where they do not.
+   */
+  readonly tlb: { readonly data: number; readonly instruction: number; readonly largeData?: number; readonly largeInstruction?: number; readonly source: string };
+  /** The last level of cache (hypervisor/cache.ts); a profile without one has no events `cache.*`. */
+  readonly cache?: CacheProfile;
   /** Event name, or a family `vmexit.*`, to cycles added each time. The exact name wins over the family. */
   readonly costs: Readonly<Record<string, { readonly cycles: number; readonly source: string; readonly calibrated?: string }>>;
+}
+
+/** Sizes of a set-associative cache, all powers of two but `ways`. */
+export interface CacheProfile {
+  readonly bytes: number;
+  readonly ways: number;
+  readonly lineBytes: number;
+  readonly source: string;
 }
 
 /** Cycles a profile adds for one event: by its name, or by the nearest family that has a price. */

@@ -37,7 +37,7 @@ export function translateByPageTables(cpu: Cpu, memory: TableMemory, walk: Walk,
   const mode = pagingMode(cpu);
   const write = access === ACCESS_WRITE;
   walkPageTables(walk, memory, cpu.cr3, mode, la, write, user, true);
-  cpu.ledger.count(cpu.mmu.referenceEvent, walk.references);
+  cpu.mmu.walked(walk);
   if (walk.fault) cpu.pageFault(la, walk.error);
   cpu.mmu.insert(la, walk.pa & cpu.a20Mask, access, walk.user, walk.writable, walk.dirty, walk.global, !mode.wp, walk.pageBytes);
 }

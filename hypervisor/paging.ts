@@ -35,13 +35,15 @@ export interface Walk {
   pageBytes: number;
   /** Table entries read. */
   references: number;
-  /** Physical address of the leaf entry, and its low word. */
+  /** With two references, physical address of the first entry read. */
+  upperAddress: number;
+  /** Physical address of the last entry read, the leaf unless the walk failed; and the leaf's low word. */
   entryAddress: number;
   entry: number;
 }
 
 export function createWalk(): Walk {
-  return { error: 0, fault: false, pa: 0, writable: false, user: false, dirty: false, global: false, pageBytes: 4096, references: 0, entryAddress: 0, entry: 0 };
+  return { error: 0, fault: false, pa: 0, writable: false, user: false, dirty: false, global: false, pageBytes: 4096, references: 0, upperAddress: 0, entryAddress: 0, entry: 0 };
 }
 
 function fail(walk: Walk, write: boolean, user: boolean, bits: number): Walk {
@@ -63,6 +65,7 @@ export function walkPageTables(walk: Walk, memory: TableMemory, root: number, mo
 function walk32(walk: Walk, memory: TableMemory, root: number, mode: PagingMode, la: number, write: boolean, user: boolean, setBits: boolean): Walk {
   const pdeAddress = (root & 0xfffff000) + ((la >>> 22) << 2);
   const pde = memory.read32(pdeAddress);
+  walk.entryAddress = pdeAddress;
   walk.references = 1;
   if ((pde & PTE_P) === 0) return fail(walk, write, user, 0);
   if (mode.pse && (pde & PTE_PS) !== 0) {
@@ -74,6 +77,8 @@ function walk32(walk: Walk, memory: TableMemory, root: number, mode: PagingMode,
   }
   const pteAddress = (pde & 0xfffff000) + (((la >>> 12) & 0x3ff) << 2);
   const pte = memory.read32(pteAddress);
+  walk.upperAddress = pdeAddress;
+  walk.entryAddress = pteAddress;
   walk.references = 2;
   if ((pte & PTE_P) === 0) return fail(walk, write, user, 0);
   walk.pa = pte & 0xfffff000;
@@ -89,6 +94,7 @@ function walkPae(walk: Walk, memory: TableMemory, root: number, mode: PagingMode
   if ((pdpte & PTE_P) === 0) return fail(walk, write, user, 0);
   const pdeAddress = (pdpte & 0xfffff000) + (((la >>> 21) & 0x1ff) << 3);
   const pde = memory.read32(pdeAddress);
+  walk.entryAddress = pdeAddress;
   walk.references = 1;
   if ((pde & PTE_P) === 0) return fail(walk, write, user, 0);
   if (memory.read32(pdeAddress + 4) !== 0) return fail(walk, write, user, PF_PRESENT | PF_RESERVED);
@@ -100,6 +106,8 @@ function walkPae(walk: Walk, memory: TableMemory, root: number, mode: PagingMode
   }
   const pteAddress = (pde & 0xfffff000) + (((la >>> 12) & 0x1ff) << 3);
   const pte = memory.read32(pteAddress);
+  walk.upperAddress = pdeAddress;
+  walk.entryAddress = pteAddress;
   walk.references = 2;
   if ((pte & PTE_P) === 0) return fail(walk, write, user, 0);
   if (memory.read32(pteAddress + 4) !== 0) return fail(walk, write, user, PF_PRESENT | PF_RESERVED);
@@ -123,6 +131,5 @@ function leaf(walk: Walk, memory: TableMemory, address: number, entry: number, r
   } else walk.entry = entry;
   walk.dirty = (walk.entry & PTE_D) !== 0;
   walk.global = mode.pge && (entry & PTE_G) !== 0;
-  walk.entryAddress = address;
   return walk;
 }

@@ -78,7 +78,7 @@ function createTranslate(d: Domain): Strategy["translate"] {
   const walk = createWalk();
   const mode: PagingMode = { pae: d.layout.pae, pse: true, wp: true, pge: true };
   const { memory, ledger } = d;
-  const references = ledger.id("tlb.reference"), fixups = ledger.id("paravirt.page_fault_fixup");
+  const fixups = ledger.id("paravirt.page_fault_fixup");
   const tables = d.writablePageTables;
   return (cpu, la, access, user) => {
     const write = access === ACCESS_WRITE;
@@ -87,7 +87,7 @@ function createTranslate(d: Domain): Strategy["translate"] {
     }
     for (;;) {
       walkPageTables(walk, memory, cpu.cr3, mode, la, write, user, true);
-      ledger.count(references, walk.references);
+      cpu.mmu.walked(walk);
       if (!walk.fault) break;
       if (!fixedUp(d, la, walk.error)) cpu.pageFault(la, walk.error);
       ledger.count(fixups);

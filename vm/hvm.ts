@@ -8,7 +8,7 @@ import { assemblePlatform, bootPc, type Builder, lateController } from "./assemb
 export const buildHvm: Builder = (parts) => {
   const { machine } = parts;
   const mmu = parts.options.mmu ?? "ept";
-  const map = createPhysicalMap(machine);
+  const map = createPhysicalMap(machine, mmu === "ept");
   const memory: GuestMemory = {
     size: machine.guestBytes, read: (gpa, into) => map.readBytes(gpa, into), write: (gpa, from) => map.writeBytes(gpa, from),
   };

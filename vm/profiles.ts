@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { UsageError } from "../hypervisor/errors.js";
-import type { CostProfile } from "../hypervisor/ledger.js";
+import type { CacheProfile, CostProfile } from "../hypervisor/ledger.js";
 
 export const DEFAULT_PROFILE = "xeon-2003";
 
@@ -41,9 +41,24 @@ export function checkProfile(value: unknown): CostProfile {
   priced(profile.cyclesPerInstruction, "cyclesPerInstruction");
   positive(profile.tlb?.data, "tlb.data");
   positive(profile.tlb?.instruction, "tlb.instruction");
+  if (profile.tlb?.largeData !== undefined) positive(profile.tlb.largeData, "tlb.largeData");
+  if (profile.tlb?.largeInstruction !== undefined) positive(profile.tlb.largeInstruction, "tlb.largeInstruction");
+  if (profile.cache !== undefined) checkCache(profile.cache);
   if (typeof profile.costs !== "object" || profile.costs === null) throw new Error("needs costs");
   for (const [event, cost] of Object.entries(profile.costs)) priced(cost, `costs["${event}"]`);
   return profile as CostProfile;
+}
+
+function checkCache({ bytes, ways, lineBytes }: Partial<CacheProfile>): void {
+  positive(bytes, "cache.bytes");
+  positive(ways, "cache.ways");
+  positive(lineBytes, "cache.lineBytes");
+  const way = bytes! / ways!;
+  if (!powerOfTwo(way) || way < 4096 || !powerOfTwo(lineBytes!) || lineBytes! < 16 || lineBytes! > 512) throw new Error("cache: bytes / ways (4096 or more) and lineBytes (16 to 512) must be powers of two");
+}
+
+function powerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
 }
 
 function positive(value: unknown, what: string): void {

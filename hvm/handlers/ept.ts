@@ -1,5 +1,6 @@
 /** EPT violations and misconfigurations: memory is mapped on first touch, registers of devices are emulated. */
 import { FRAME_ROM } from "../../hypervisor/memory.js";
+import { RUN_FRAMES } from "../../hypervisor/shadow/p2m.js";
 import { EPT_RWX, MEMORY_WRITE_BACK } from "../ept.js";
 import type { Exit, Outcome } from "../exit-record.js";
 import { emulateInstruction } from "../inject.js";
@@ -7,7 +8,7 @@ import { EPT_EXECUTE, EPT_READ, EPT_RIGHTS_SHIFT } from "../qualifications.js";
 import type { Vcpu } from "../vcpu.js";
 
 /**
- * A frame without rights is mapped: RAM fully, ROM without writing, and what is no memory so that every access is a
+ * A frame without rights is mapped, with the 2 MB around it if they are one run of machine memory: RAM fully, ROM without writing, and what is no memory so that every access is a
  * misconfiguration. A frame with rights but not the wanted one is ROM: the write is emulated, and lost.
  */
 export function eptViolation(vcpu: Vcpu, exit: Exit): Outcome {
@@ -18,6 +19,11 @@ export function eptViolation(vcpu: Vcpu, exit: Exit): Outcome {
   const gfn = exit.guestPhysical >>> 12;
   if (!map.isMemory(gfn)) {
     ept.mapDevice(exit.guestPhysical);
+    return "again";
+  }
+  if (map.isRun(gfn)) {
+    ept.mapLarge(exit.guestPhysical, map.machineFrame(gfn & -RUN_FRAMES), EPT_RWX, MEMORY_WRITE_BACK);
+    vcpu.ledger.event("ept.fill_large");
     return "again";
   }
   const frame = map.machineFrame(gfn);

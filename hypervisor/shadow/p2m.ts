@@ -1,17 +1,19 @@
 import { PAGE_SIZE } from "../heap.js";
 import type { Machine } from "../machine.js";
-import { FRAME_MMIO, type Memory } from "../memory.js";
+import { FRAME_MMIO, FRAME_ROM, type Memory } from "../memory.js";
 import type { TableMemory } from "../paging.js";
 
 /** The ISA hole, where devices and ROMs decode fixed machine addresses: mapped as it is. */
 const ISA_HOLE_FIRST = 0xa0, ISA_HOLE_END = 0x100;
+/** Frames of a large page under EPT, 2 MB. */
+export const RUN_FRAMES = 512;
 /** A machine frame no memory and no device answers at: where guest frames lie that would else show the monitor's memory. */
 const VOID_FRAME = 0xdffff;
 
 /**
  * Guest-physical memory on machine memory: the one place that knows which machine frame is behind a guest frame. The
  * map is a fixed permutation without neighbours in ascending order, so that nothing works by mistaking one address for
- * the other. It is a TableMemory: guest page tables are walked through it by their guest-physical addresses.
+ * the other; with `runs` what is permuted beyond the first 2 MB are whole aligned runs of 2 MB, which large pages can map. It is a TableMemory: guest page tables are walked through it by their guest-physical addresses.
  */
 export class PhysicalMap implements TableMemory {
   readonly guestFrames: number;
@@ -21,14 +23,17 @@ export class PhysicalMap implements TableMemory {
   private readonly toMachine: Int32Array;
   private readonly toGuest: Int32Array;
 
-  constructor(memory: Memory, guestBytes: number) {
+  constructor(memory: Memory, guestBytes: number, runs = false) {
     this.memory = memory;
     this.guestFrames = guestBytes / PAGE_SIZE;
     this.toMachine = new Int32Array(this.guestFrames);
     this.toGuest = new Int32Array(this.guestFrames);
+    const lastRun = runs ? Math.floor(this.guestFrames / RUN_FRAMES) - 1 : 0;
     const movable: number[] = [];
     for (let gfn = 0; gfn < this.guestFrames; gfn++) {
+      const run = Math.floor(gfn / RUN_FRAMES);
       if (gfn >= ISA_HOLE_FIRST && gfn < ISA_HOLE_END) this.place(gfn, gfn);
+      else if (run > 0 && run <= lastRun) this.place(gfn, (lastRun + 1 - run) * RUN_FRAMES + gfn % RUN_FRAMES);
       else movable.push(gfn);
     }
     movable.forEach((gfn, i) => this.place(gfn, movable[movable.length - 1 - i]!));
@@ -63,6 +68,14 @@ export class PhysicalMap implements TableMemory {
 
   private holdsMemory(gfn: number): boolean {
     return gfn < this.guestFrames && (this.memory.kindOf(this.toMachine[gfn]!) & FRAME_MMIO) === 0;
+  }
+
+  /** Whether the 2 MB around a guest frame are plain memory in one aligned piece of machine memory. */
+  isRun(gfn: number): boolean {
+    const first = gfn & -RUN_FRAMES, machine = this.toMachine[first];
+    if (machine === undefined || machine % RUN_FRAMES !== 0 || first + RUN_FRAMES > this.guestFrames) return false;
+    for (let i = 0; i < RUN_FRAMES; i++) if (this.toMachine[first + i] !== machine + i || (this.memory.kindOf(machine + i) & (FRAME_MMIO | FRAME_ROM)) !== 0) return false;
+    return true;
   }
 
   /** Machine-physical byte address of a guest-physical one. */
@@ -105,7 +118,7 @@ export class PhysicalMap implements TableMemory {
   }
 }
 
-/** The guest-physical map of a machine; make one a machine and share it. */
-export function createPhysicalMap(machine: Machine): PhysicalMap {
-  return new PhysicalMap(machine.memory, machine.guestBytes);
+/** The guest-physical map of a machine; make one a machine and share it. `runs`: of 2 MB pieces, for large pages. */
+export function createPhysicalMap(machine: Machine, runs = false): PhysicalMap {
+  return new PhysicalMap(machine.memory, machine.guestBytes, runs);
 }

@@ -116,6 +116,7 @@ export class Shadow {
   /** The hardware's part: walks the shadow tables and fills the TLB; false on a page fault. */
   lookup(la: number, access: number, user: boolean): boolean {
     const walk = walkPageTables(this.walk, this.tableMemory, this.shadowRoot, this.hardware, la, access === ACCESS_WRITE, user, true);
+    this.machine.cpu.mmu.walked(walk);
     if (walk.fault) return false;
     this.machine.cpu.mmu.insert(la, walk.pa, access, walk.user, walk.writable, walk.dirty, walk.global, false);
     return true;

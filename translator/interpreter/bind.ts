@@ -84,7 +84,7 @@ export class Binder {
       if (hook !== undefined) throw new Error(`${row.mnemonic} cannot be hooked`);
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);
     }
-    return this.bindComplex(instruction, semantics, eip, next);
+    return this.bindComplex(instruction, semantics, eip, next, mode);
   }
 
   private undefinedOpcode(eip: number): BoundInstruction {
@@ -98,14 +98,16 @@ export class Binder {
 
   // ---- complex instructions ----------------------------------------------------------------------------------------
 
-  private bindComplex(instruction: Instruction, semantics: Exclude<Semantics, { kind: "inline" }>, eip: number, next: number): BoundInstruction {
+  private bindComplex(instruction: Instruction, semantics: Exclude<Semantics, { kind: "inline" }>, eip: number, next: number, mode: number): BoundInstruction {
     const { row } = instruction;
     const { cpu } = this;
     const { i32 } = cpu;
     const hook = row.sensitive === null ? undefined : cpu.strategy.sensitive[row.sensitive];
     let run: ComplexFunction = semantics.fn;
     const advances = semantics.kind !== "transfer";
-    if (COUNTED.has(row.cost)) run = this.counted(run, row.cost);
+    // What stands in its place in translated code has an event and a price of its own.
+    const replaced = hook !== undefined && (mode & S.MODE_TRANSLATED) !== 0;
+    if (COUNTED.has(row.cost) && !replaced) run = this.counted(run, row.cost);
     if (advances) run = advancing(run, next);
     if (hook !== undefined) {
       const native = run;
