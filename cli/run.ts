@@ -21,6 +21,8 @@ export interface RunFlags {
   readonly stats?: string;
   readonly screendump?: string;
   readonly bios?: string;
+  /** False with --no-reboot. */
+  readonly reboot: boolean;
   readonly maxInstructions?: number;
   readonly timeout?: number;
   readonly realtime?: boolean;
@@ -41,7 +43,7 @@ export async function run(given: string | undefined, flags: RunFlags): Promise<v
   if (image === undefined) throw new UsageError("nothing to run: give an image, or a disk that boots");
   const out = new ByteSink(1), err = new ByteSink(2);
   const vm = createVm({
-    image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios,
+    image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios, noReboot: !flags.reboot,
     mmu: flags.mmu as MmuKind | undefined, profile: loadProfile(flags.profile),
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
   if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");

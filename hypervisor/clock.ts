@@ -39,6 +39,11 @@ export class Clock {
     if (i >= 0) this.timers.splice(i, 1);
   }
 
+  /** Nothing that was scheduled will happen. */
+  cancelAll(): void {
+    this.timers.length = 0;
+  }
+
   /** Cycle count of the earliest timer, Infinity without one. */
   nextDeadline(): number {
     return this.timers.length === 0 ? Infinity : this.timers[0]!.at;

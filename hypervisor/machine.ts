@@ -1,6 +1,6 @@
 import { Clock } from "./clock.js";
 import { Cpu, type Ports } from "./cpu.js";
-import { createHeap, PAGE_SIZE, type Heap } from "./heap.js";
+import { createHeap, PAGE_SIZE, RAM_BASE, type Heap } from "./heap.js";
 import { type CostProfile, Ledger } from "./ledger.js";
 import { Memory } from "./memory.js";
 import type { Strategy, TrapInfo } from "./strategy.js";
@@ -43,10 +43,24 @@ function unbound(): never {
  */
 export function createMachine(profile: CostProfile, guestBytes: number, monitorBytes: number): Machine {
   if (guestBytes % PAGE_SIZE !== 0 || monitorBytes % PAGE_SIZE !== 0) throw new RangeError("memory is given in whole pages");
-  const heap = createHeap(guestBytes + monitorBytes);
-  const memory = new Memory(heap);
   const ledger = new Ledger(profile);
-  const clock = new Clock(ledger);
+  return assemble(createHeap(guestBytes + monitorBytes), ledger, new Clock(ledger), guestBytes);
+}
+
+/**
+ * The machine after a reset: a new processor, and nothing of the hypervisor's, on the same memory, whose first `keptBytes` keep what they
+ * hold. Counts and time go on. `machine` is not to be used any more.
+ */
+export function restartMachine(machine: Machine, keptBytes: number): Machine {
+  const { heap, ledger, clock, guestBytes } = machine;
+  heap.u8.fill(0, 0, RAM_BASE);
+  heap.u8.fill(0, RAM_BASE + keptBytes);
+  clock.cancelAll();
+  return assemble(heap, ledger, clock, guestBytes);
+}
+
+function assemble(heap: Heap, ledger: Ledger, clock: Clock, guestBytes: number): Machine {
+  const memory = new Memory(heap);
   const cpu = new Cpu(memory, ledger, clock, UNBOUND, NO_PORTS);
   clock.onReschedule = () => { cpu.recheck = true; };
   return { heap, memory, ledger, clock, cpu, guestBytes };

@@ -31,6 +31,8 @@ export interface VmOptions {
   readonly network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
   /** Firmware to boot the image with instead of ours: a file's path, or its bytes. */
   readonly bios?: string | Uint8Array;
+  /** A reset ends the run, as QEMU's word says; without it the machine starts again, kernel and all. */
+  readonly noReboot?: boolean;
   /** Tables that hvm translates by: `ept`, or `shadow` as the first processors with VT-x had to. */
   readonly mmu?: MmuKind;
   /** What an event costs; default the profile `xeon-2003`. */

@@ -20,7 +20,7 @@ export interface RunLimits {
 export type VmOutcome =
   /** The guest powered off, or wrote `code` to port 0xf4. */
   | { readonly reason: "exit"; readonly code: number }
-  /** The guest asked for a reset; there is no firmware here that could start it again. */
+  /** The guest asked for a reset, and option `noReboot` is set. */
   | { readonly reason: "reset" }
   /** Triple fault, or the domain was killed: what happened, and the registers at that moment. */
   | { readonly reason: "crash"; readonly message: string; readonly registers: string }

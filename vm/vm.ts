@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import type { GuestMemory } from "../hypervisor/devices/device.js";
 import type { Picture } from "../hypervisor/devices/vga-picture.js";
-import type { Vga } from "../hypervisor/devices/vga.js";
+import type { Platform } from "../hypervisor/devices/platform.js";
 import { UsageError } from "../hypervisor/errors.js";
 import type { EventListener } from "../hypervisor/ledger.js";
 import { readImage } from "../hypervisor/loader/identify.js";
-import { createMachine, type Machine } from "../hypervisor/machine.js";
+import { createMachine, type Machine, restartMachine } from "../hypervisor/machine.js";
 import { GuestCrash } from "../hypervisor/trap.js";
 import { Engine } from "../translator/engine.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
@@ -29,14 +29,15 @@ const PIECE = 1 << 20;
 /** One virtual machine. Machines share nothing, and a run depends on nothing but the options and what was sent. */
 export class Vm {
   readonly mode: Mode;
-  /** Processor, memory, clock and ledger, for those who need more than this class offers. */
-  readonly machine: Machine;
-  private readonly engine: Engine;
-  private readonly assembly: Assembly;
+  private readonly parts: Omit<Parts, "machine">;
+  private current: Machine;
+  private engine: Engine;
+  private assembly: Assembly;
   private readonly tap: SerialTap;
   private readonly memoryMiB: number;
   private readonly timestampListeners: ((user: boolean) => void)[] = [];
-  private vga: Vga | undefined;
+  private platform: Platform | undefined;
+  private resetAsked = false;
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
 
@@ -48,19 +49,53 @@ export class Vm {
     const guestBytes = this.memoryMiB * MIB;
     const { image, initrd, medium } = readFiles(options);
     const disks = openDisks(options.disks ?? []);
-    this.machine = createMachine(options.profile ?? loadProfile(), guestBytes, monitorBytes(this.mode, guestBytes));
-    const parts: Parts = {
-      machine: this.machine, options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium,
+    this.parts = {
+      options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium,
       outside: {
         serialOut: (byte) => tap.receive(byte), debugOut,
-        exit: (code) => this.exit(code), reset: () => this.end({ reason: "reset" }),
-        platform: (platform) => { this.vga = platform.vga; },
+        exit: (code) => this.exit(code), reset: () => options.noReboot ? this.end({ reason: "reset" }) : this.askReset(),
+        platform: (platform) => this.plugIn(platform),
       },
     };
-    this.assembly = BUILDERS[this.mode](parts);
-    this.machine.cpu.strategy = watchTimestamps(this.assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
-    this.engine = new Engine(this.machine, { ...this.assembly.engine, jit: options.jit });
-    this.assembly.start(this.engine);
+    this.current = createMachine(options.profile ?? loadProfile(), guestBytes, monitorBytes(this.mode, guestBytes));
+    ({ assembly: this.assembly, engine: this.engine } = this.powerOn());
+  }
+
+  /** Processor, memory, clock and ledger, for those who need more than this class offers. A reset makes a new processor. */
+  get machine(): Machine {
+    return this.current;
+  }
+
+  /** Makes everything but the machine itself and loads the image. */
+  private powerOn(): { assembly: Assembly; engine: Engine } {
+    const { parts, current: machine } = this;
+    const assembly = BUILDERS[this.mode]({ ...parts, machine });
+    machine.cpu.strategy = watchTimestamps(assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
+    const engine = new Engine(machine, { ...assembly.engine, jit: parts.options.jit });
+    assembly.start(engine);
+    return { assembly, engine };
+  }
+
+  /** A new platform takes the place of the one before a reset: of that, what the battery keeps stays. */
+  private plugIn(platform: Platform): void {
+    if (this.platform) {
+      this.platform.retire();
+      platform.rtc.inherit(this.platform.rtc);
+    }
+    this.platform = platform;
+  }
+
+  private askReset(): void {
+    this.resetAsked = true;
+    this.engine.stop();
+  }
+
+  /** Resets the machine: memory keeps what it holds, as on a PC; a Xen domain, which has no PC, never comes here. */
+  private reset(): void {
+    this.resetAsked = false;
+    this.machine.ledger.event("machine.reset");
+    this.current = restartMachine(this.current, this.current.guestBytes);
+    ({ assembly: this.assembly, engine: this.engine } = this.powerOn());
   }
 
   private exit(code: number): void {
@@ -120,6 +155,10 @@ export class Vm {
       const outcome = this.engine.run(instructions);
       if (outcome.reason === "exit") this.ended = { reason: "exit", code: outcome.code };
       if (this.ended) return this.ended;
+      if (this.resetAsked) {
+        this.reset();
+        return this.stopping;
+      }
       if (outcome.reason === "stopped") return this.stopping ?? outcome;
       return outcome.reason === "idle" ? outcome : undefined;
     } catch (error) {
@@ -252,7 +291,7 @@ export class Vm {
 
   /** The screen as pixels, undefined in a mode that has none. */
   screenRgb(): Picture | undefined {
-    return this.vga?.screenRgb();
+    return this.platform?.vga.screenRgb();
   }
 
   /** The processor's registers in a few lines. */

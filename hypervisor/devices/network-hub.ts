@@ -8,6 +8,8 @@
 export interface NetworkPort {
   /** A frame without its checksum. The bytes are kept by nobody but the receivers, who copy them. */
   send(frame: Uint8Array): void;
+  /** Pulls the cable out: nothing arrives any more. */
+  unplug(): void;
 }
 
 export class NetworkHub {
@@ -20,6 +22,7 @@ export class NetworkHub {
       send: frame => {
         for (const other of this.receivers) if (other !== receive) other(frame.slice());
       },
+      unplug: () => { this.receivers.splice(this.receivers.indexOf(receive), 1); },
     };
   }
 }

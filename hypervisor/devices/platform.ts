@@ -40,7 +40,7 @@ export interface PlatformOptions {
   debugOut: (byte: number) => void;
   /** A value was written to port 0xf4. */
   onExit: (code: number) => void;
-  /** The guest asked for a reset (keyboard controller or port 0x92). */
+  /** The guest asked for a reset (keyboard controller, port 0x92 or 0xcf9). */
   onReset: () => void;
   /** The guest switched the machine off (ACPI S5); default: `onExit(0)`. */
   onPowerOff?: () => void;
@@ -90,6 +90,8 @@ export interface Platform {
   readonly post: PostPort;
   /** Puts every device into its state after a hardware reset. */
   reset(): void;
+  /** The platform is given up: nothing outside knows of it any more. */
+  retire(): void;
 }
 
 /** Where firmware puts the IDE bus masters' ports. */
@@ -216,6 +218,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       for (const device of resettable) device.reset();
       configure();
     },
+    retire: () => nic?.unplug(),
   };
 }
 

@@ -115,6 +115,16 @@ export class Rtc146818 implements PortDevice {
     this.updateIrq();
   }
 
+  /** Starts with the time and the memory of another clock's battery, as after a RESET. */
+  inherit(other: Rtc146818): void {
+    this.ram.set(other.ram);
+    this.epoch = other.epoch;
+    this.heldTime = other.heldTime;
+    this.weekdayShift = other.weekdayShift;
+    this.restartAlarms();
+    this.reset();
+  }
+
   /** Sets one byte of CMOS memory (0x0e to 0x7f) from outside, as firmware set-up would. */
   setByte(index: number, value: number): void {
     if (index > REG_D && index < CMOS_BYTES) this.ram[index] = value;

@@ -71,6 +71,11 @@ export class Rtl8139 implements PortDevice {
     this.reset();
   }
 
+  /** Takes the card off the network, for good. */
+  unplug(): void {
+    this.port?.unplug();
+  }
+
   /** Makes the two windows, which their base address registers move. */
   bind(ports: (base: number | undefined) => void, memory: (base: number | undefined) => void): void {
     this.config.addBar(BAR_PORTS, RTL8139_BYTES, true, { place: ports });

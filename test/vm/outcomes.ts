@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createVm, type Mode, type VmOutcome } from "../../index.js";
-import { echo, ENTRY, exitWith, HALT, LOOP, NOWHERE, RESET, say, tinyImage, TRIPLE_FAULT } from "./tiny-image.js";
+import { count, echo, ENTRY, exitWith, HALT, LOOP, NOWHERE, RESET, say, tinyImage, TRIPLE_FAULT } from "./tiny-image.js";
 
 const PC_MODES: readonly Mode[] = ["native", "dbt", "hvm"];
 
@@ -35,10 +35,29 @@ for (const mode of PC_MODES) {
     assert.equal(run(HALT, mode), { reason: "idle" });
   });
 
-  test(`${mode}: a reset ends the run`, () => {
-    assert.equal(run(RESET, mode), { reason: "reset" });
+  test(`${mode}: a reset starts the machine again, its memory as it was`, () => {
+    const vm = createVm({ image: tinyImage([...count(0x20_0000, 3), ...exitWith(7), ...RESET]), mode, memory: 8 });
+    assert.equal(vm.run({ instructions: 1e6 }), { reason: "exit", code: 7 });
+    assert.is(vm.stats().events["machine.reset"], 2);
+    assert.equal(vm.read("guest-physical", 0x20_0000, 4), Uint8Array.of(3, 0, 0, 0));
+  });
+
+  test(`${mode}: resets without end reach a limit, to the instruction`, () => {
+    const vm = createVm({ image: tinyImage(RESET), mode, memory: 8 });
+    assert.equal(vm.run({ instructions: 99 }), { reason: "limit" });
+    assert.is(vm.stats().instructions, 99);
+  });
+
+  test(`${mode}: with noReboot a reset ends the run`, () => {
+    assert.equal(createVm({ image: tinyImage(RESET), mode, memory: 8, noReboot: true }).run({ instructions: 1e6 }), { reason: "reset" });
   });
 }
+
+test("the clock's battery outlives a reset", () => {
+  // out 0x70, 0x0f; in al, 0x71; inc al; out 0x71, al; cmp al, 3; jne over the exit
+  const image = tinyImage([0xb0, 0x0f, 0xe6, 0x70, 0xe4, 0x71, 0xfe, 0xc0, 0xe6, 0x71, 0x3c, 0x03, 0x75, 0x04, ...exitWith(9), ...RESET]);
+  assert.equal(createVm({ image, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 9 });
+});
 
 test("a guest that has ended gives the same outcome again", () => {
   const vm = createVm({ image: tinyImage(exitWith(5)), memory: 8 });

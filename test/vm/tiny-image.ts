@@ -28,6 +28,12 @@ export const NOWHERE = [0xb8, 0x00, 0x00, 0xad, 0xde, 0xff, 0xe0];
 /** mov al, 0xfe; out 0x64, al: reset by the keyboard controller */
 export const RESET = [0xb0, 0xfe, 0xe6, 0x64, ...LOOP];
 
+/** Adds one to the byte at `address`; goes on at the next 4 bytes when it is `last` then, else after them. */
+export function count(address: number, last: number): number[] {
+  const at = [0, 8, 16, 24].map((shift) => address >>> shift & 0xff);
+  return [0xfe, 0x05, ...at, 0x80, 0x3d, ...at, last, 0x75, 0x04]; // inc byte [address]; cmp byte [address], last; jne over 4 bytes
+}
+
 /** Code that sends `text` on COM1. */
 export function say(text: string): number[] {
   return [0x66, 0xba, 0xf8, 0x03, ...[...text].flatMap((c) => [0xb0, c.charCodeAt(0), 0xee])];
