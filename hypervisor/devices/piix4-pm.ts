@@ -14,7 +14,10 @@ export const PM1_STATUS = 0x00, PM1_ENABLE = 0x02, PM1_CONTROL = 0x04, PM_TIMER 
 export const PM_TIMER_HZ = 3_579_545;
 
 /** PCI configuration. */
-const PMBASE = 0x40, PMREGMISC = 0x80, PMIOSE = 0x01, PMBASE_MASK = 0xffc0;
+const PMBASE = 0x40, DEVACTB = 0x58, PMREGMISC = 0x80, PMIOSE = 0x01, PMBASE_MASK = 0xffc0;
+
+/** Writes to port 0xb2 raise an SMI. Always set: firmware that would set it first prepares for SMIs, and leaves both alone when it is. */
+const DEVACTB_APMC_EN = 0x0200_0000;
 
 const STATUS_TIMER = 0x0001, STATUS_POWER_BUTTON = 0x0100, STATUS_WRITABLE = 0x8d31;
 const ENABLE_WRITABLE = 0x0521;
@@ -62,6 +65,7 @@ export class Piix4Pm implements PortDevice {
     this.general.fill(0);
     this.config.put(PMBASE, 4, PM_BASE | 1); // as our firmware chooses
     this.config.put(PMREGMISC, 1, PMIOSE);
+    this.config.put(DEVACTB, 4, DEVACTB_APMC_EN);
     this.place();
     this.config.put(0x3c, 1, 9);
     this.halvesSeen = this.halves();
