@@ -6,6 +6,7 @@ import { createPlatform, type Platform } from "../hypervisor/devices/platform.js
 import { UsageError } from "../hypervisor/errors.js";
 import { identifyImage } from "../hypervisor/loader/identify.js";
 import { installTables } from "../hypervisor/firmware/tables.js";
+import { buildVideoRom } from "../hypervisor/firmware/video-rom.js";
 import { BOOT_CS, BOOT_DS, loadLinux } from "../hypervisor/loader/bzimage.js";
 import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
 import type { Machine } from "../hypervisor/machine.js";
@@ -83,7 +84,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
     onNmi: () => cpu.signalNmi(),
     onA20,
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
-    network: parts.options.network,
+    network: parts.options.network, videoRom: buildVideoRom().bytes,
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;

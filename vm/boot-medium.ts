@@ -1,13 +1,15 @@
 /** A machine that starts as a PC does: firmware, ours or the user's, and the medium it boots from. */
 import * as fs from "node:fs";
 import { FileBackend, MemoryBackend, type BlockBackend } from "../hypervisor/devices/block-backend.js";
-import type { CountEvent, GuestMemory, PortDevice } from "../hypervisor/devices/device.js";
+import type { CountEvent, GuestMemory } from "../hypervisor/devices/device.js";
 import type { Platform, PlatformOptions } from "../hypervisor/devices/platform.js";
+import { romWindow } from "../hypervisor/devices/rom.js";
 import { UsageError } from "../hypervisor/errors.js";
 import { isIso } from "../hypervisor/firmware/boot.js";
 import { Bios } from "../hypervisor/firmware/bios.js";
 import { cdRom, diskette, hardDisk, type Drive } from "../hypervisor/firmware/int13.js";
 import { FIRMWARE_PORT, FIRMWARE_PORT_COUNT } from "../hypervisor/firmware/rom.js";
+import { videoBios } from "../hypervisor/firmware/video-bios.js";
 import { installTables } from "../hypervisor/firmware/tables.js";
 import { identifyFile, identifyImage, readImage } from "../hypervisor/loader/identify.js";
 import type { VmOptions } from "./options.js";
@@ -78,19 +80,20 @@ export function drivesOf(parts: { readonly disks: readonly BlockBackend[]; reado
   return { disks, discs };
 }
 
-/** Puts firmware into the machine: ours with its port, or the user's ROM below 1 MiB and below 4 GiB. */
+/** Puts firmware into the machine: ours with its port, or the user's ROM below 1 MiB and below 4 GiB, to which the VGA's own ROM comes. */
 export function installFirmware(platform: Platform, memory: GuestMemory, medium: BootMedium, disks: readonly BlockBackend[], count: CountEvent): void {
   const { bios } = medium;
   if (bios) {
     const low = bios.subarray(-LOW_ROM_BYTES);
     memory.write(MIB - low.length, low);
-    platform.mmio.register("firmware", FOUR_GIB - bios.length, bios.length, rom(bios));
+    platform.mmio.register("firmware", FOUR_GIB - bios.length, bios.length, romWindow(bios));
+    platform.ports.register("firmware", FIRMWARE_PORT, FIRMWARE_PORT_COUNT, videoBios(platform.vga, memory, count));
     return;
   }
   installTables(memory);
   const own = new Bios({ platform, memory, drives: biosDrives(medium, disks), count });
   own.install();
-  platform.ports.register("firmware", FIRMWARE_PORT, FIRMWARE_PORT_COUNT, own);
+  platform.ports.register("firmware", FIRMWARE_PORT, FIRMWARE_PORT_COUNT, own.port);
 }
 
 /** The drives as INT 13h numbers them, that of the image first. */
@@ -100,14 +103,3 @@ function biosDrives(medium: BootMedium, disks: readonly BlockBackend[]): Drive[]
   return [medium.kind === "cd-rom" ? cdRom(medium.backend, CD_DRIVE) : diskette(medium.backend)!, ...hard];
 }
 
-function rom(bytes: Uint8Array): PortDevice {
-  return {
-    read: (offset, size) => {
-      let value = 0;
-      for (let i = 0; i < size; i++) value |= (bytes[offset + i] ?? 0xff) << (8 * i);
-      return value >>> 0;
-    },
-    write: () => {},
-    widest: () => 4,
-  };
-}

@@ -8,10 +8,10 @@ import type { AccessSize, PortDevice } from "./device.js";
 
 /** Offsets of the type 0 header. */
 export const PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08, PCI_CLASS = 0x09, PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10,
-  PCI_SUBSYSTEM = 0x2c, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d;
+  PCI_SUBSYSTEM = 0x2c, PCI_ROM = 0x30, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d;
 export const COMMAND_IO = 0x01, COMMAND_MEMORY = 0x02, COMMAND_MASTER = 0x04;
 const HEADER_MULTIFUNCTION = 0x80;
-const BAR_COUNT = 6, BAR_IO = 0x01;
+const BAR_IO = 0x01, BAR_PREFETCHABLE = 0x08, ROM_ENABLE = 0x01, IO_MASK = 0xffff_fffc, MEMORY_MASK = 0xffff_fff0, ROM_MASK = 0xffff_f800;
 
 const ADDRESS_ENABLE = 0x8000_0000;
 const RESET_CONTROL = 1, RESET_CPU = 0x04;
@@ -22,9 +22,17 @@ export interface PciWindow {
   place(base: number | undefined): void;
 }
 
+/** A base address register, or the expansion ROM's. */
 interface Bar {
+  readonly register: number;
   readonly length: number;
   readonly io: boolean;
+  /** Address bits. */
+  readonly mask: number;
+  /** Low bits that say what kind of window it is. */
+  readonly kind: number;
+  /** A bit of the register that has to be set too. */
+  readonly enable: number;
   readonly window: PciWindow;
   at: number | undefined;
 }
@@ -48,7 +56,7 @@ export interface PciIdentity {
 export class PciFunction {
   readonly bytes = new Uint8Array(256);
   private readonly writable = new Uint8Array(256);
-  private readonly bars: (Bar | undefined)[] = Array.from({ length: BAR_COUNT });
+  private readonly bars: Bar[] = [];
   /** Told after a write to bytes [offset, offset + size). */
   onWrite: (offset: number, size: AccessSize) => void = () => {};
 
@@ -79,11 +87,20 @@ export class PciFunction {
   }
 
   /** Adds base address register `index`: `length` bytes (a power of two) of ports or memory. */
-  addBar(index: number, length: number, io: boolean, window: PciWindow): void {
-    const at = PCI_BAR0 + index * 4;
-    this.bars[index] = { length, io, window, at: undefined };
-    this.allow(at, 4, -length & (io ? 0xffff_fffc : 0xffff_fff0));
-    this.put(at, 4, io ? BAR_IO : 0);
+  addBar(index: number, length: number, io: boolean, window: PciWindow, prefetchable = false): void {
+    const kind = io ? BAR_IO : prefetchable ? BAR_PREFETCHABLE : 0;
+    this.addWindow({ register: PCI_BAR0 + index * 4, length, io, mask: io ? IO_MASK : MEMORY_MASK, kind, enable: 0, window, at: undefined });
+  }
+
+  /** Adds the expansion ROM: `length` bytes (a power of two of at least 2 KiB). */
+  addRom(length: number, window: PciWindow): void {
+    this.addWindow({ register: PCI_ROM, length, io: false, mask: ROM_MASK, kind: 0, enable: ROM_ENABLE, window, at: undefined });
+  }
+
+  private addWindow(bar: Bar): void {
+    this.bars.push(bar);
+    this.allow(bar.register, 4, -bar.length & bar.mask | bar.enable);
+    this.put(bar.register, 4, bar.kind);
   }
 
   /** Value of `size` bytes, unsigned. */
@@ -109,23 +126,22 @@ export class PciFunction {
 
   reset(): void {
     this.put(PCI_COMMAND, 2, 0);
-    for (let i = 0; i < BAR_COUNT; i++) if (this.bars[i]) this.put(PCI_BAR0 + i * 4, 4, this.bars[i]!.io ? BAR_IO : 0);
+    for (const { register, kind } of this.bars) this.put(register, 4, kind);
     this.placeWindows();
   }
 
   private placeWindows(): void {
     const command = this.get(PCI_COMMAND, 2);
-    this.bars.forEach((bar, i) => {
-      if (!bar) return;
-      const base = (this.get(PCI_BAR0 + i * 4, 4) & (bar.io ? 0xffff_fffc : 0xffff_fff0)) >>> 0;
-      const enabled = (command & (bar.io ? COMMAND_IO : COMMAND_MEMORY)) !== 0;
+    for (const bar of this.bars) {
+      const value = this.get(bar.register, 4), base = (value & bar.mask) >>> 0;
+      const enabled = (command & (bar.io ? COMMAND_IO : COMMAND_MEMORY)) !== 0 && (value & bar.enable) === bar.enable;
       // While it is sized a register holds all ones; address 0 is no place for a window either.
       const inside = base !== 0 && base + bar.length <= (bar.io ? 0x1_0000 : 2 ** 32 - 1);
       const at = enabled && inside ? base : undefined;
-      if (at === bar.at) return;
+      if (at === bar.at) continue;
       bar.at = at;
       bar.window.place(at);
-    });
+    }
   }
 }
 

@@ -24,9 +24,10 @@ import { Pit8254 } from "./pit8254.js";
 import type { NetworkHub } from "./network-hub.js";
 import { Rtc146818 } from "./rtc146818.js";
 import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
+import { romWindow } from "./rom.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
-import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BASE, LFB_BYTES } from "./vga-dispi.js";
+import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BYTES } from "./vga-dispi.js";
 import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
 
 export interface PlatformOptions {
@@ -59,6 +60,8 @@ export interface PlatformOptions {
   diskTiming: DiskTiming;
   /** A network card is there when its cable leads somewhere. */
   network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
+  /** The VGA's expansion ROM: a power of two of bytes. */
+  videoRom?: Uint8Array;
   /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
   startTime?: number;
   /** RAM the CMOS tells of, in bytes; default: all of `memory`. */
@@ -96,6 +99,8 @@ export interface Platform {
 
 /** Where firmware puts the IDE bus masters' ports. */
 const BUS_MASTER_BASE = 0xc000;
+/** The VGA's slot, and where firmware puts its frame buffer. */
+const VGA_SLOT = 2, FRAME_BUFFER = 0xe000_0000;
 /** The network card's slot and windows. */
 const NIC_SLOT = 3, NIC_PORTS = 0xc100, NIC_MEMORY = 0xfebf_1000;
 /** Locally administered. */
@@ -141,6 +146,9 @@ export function createPlatform(options: PlatformOptions): Platform {
   const nic = options.network && makeNic(options.network.hub, options.network.mac ?? DEFAULT_MAC);
   const apm = new ApmPorts();
   const vga = new Vga(clock);
+  vga.bind(mmio.movable("vga.frame_buffer", LFB_BYTES, vga.dispi.window));
+  const { videoRom } = options;
+  if (videoRom) vga.config.addRom(videoRom.length, { place: mmio.movable("vga.rom", videoRom.length, romWindow(videoRom)) });
   function makeNic(hub: NetworkHub, mac: readonly number[]): Rtl8139 {
     const card = new Rtl8139({ clock, memory: options.memory, count, irq: isa.line(NIC_SLOT, 1), mac, connect: receive => hub.connect(receive) });
     card.bind(ports.movable("rtl8139", RTL8139_BYTES, card), mmio.movable("rtl8139", RTL8139_BYTES, card));
@@ -188,17 +196,19 @@ export function createPlatform(options: PlatformOptions): Platform {
     [1, 0, isa.config],
     [1, 1, bridge.config],
     [1, 3, pm.config],
+    [VGA_SLOT, 0, vga.config],
     ...(nic ? [[NIC_SLOT, 0, nic.config] as const] : []),
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   pm.bind(ports.movable("pm", PM_LENGTH, pm));
   for (const [device, fn, config] of functions) pci.add(device, fn, config);
   mmio.register("vga.memory", VGA_MEMORY, VGA_MEMORY_BYTES, vga.window);
-  mmio.register("vga.lfb", LFB_BASE, LFB_BYTES, vga.dispi.window);
   /** What firmware sets up before a system starts: where windows are, and which IRQ a function has. */
   const configure = (): void => {
     bridge.config.setBar(4, BUS_MASTER_BASE);
     bridge.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MASTER);
+    vga.config.setBar(0, FRAME_BUFFER);
+    vga.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MEMORY);
     nic?.config.setBar(0, NIC_PORTS);
     nic?.config.setBar(1, NIC_MEMORY);
     nic?.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MEMORY);

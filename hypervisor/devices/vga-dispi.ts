@@ -1,14 +1,14 @@
 /**
  * The linear frame buffer beside a VGA, switched by the Bochs display interface: an index port (0x1ce), a data port (0x1cf,
- * and 0x1d0 for those who keep words aligned), and memory at a fixed address.
+ * and 0x1d0 for those who keep words aligned), and memory that PCI maps.
  * Reference: Bochs, VBE display interface (ID 0xb0c5), as QEMU's "Standard VGA" documents it.
  * Left out: 4 bits a pixel, the 8-bit DAC.
  */
 import type { AccessSize, PortDevice } from "./device.js";
 
 export const DISPI_PORTS = 0x1ce, DISPI_PORT_COUNT = 3;
-/** Where the frame buffer is in memory; `LFB_BYTES` of it. */
-export const LFB_BASE = 0xe000_0000, LFB_BYTES = 0x80_0000;
+/** Size of the frame buffer. */
+export const LFB_BYTES = 0x80_0000;
 
 export const DISPI_ID = 0, DISPI_XRES = 1, DISPI_YRES = 2, DISPI_BPP = 3, DISPI_ENABLE = 4, DISPI_BANK = 5, DISPI_VIRT_WIDTH = 6,
   DISPI_VIRT_HEIGHT = 7, DISPI_X_OFFSET = 8, DISPI_Y_OFFSET = 9, DISPI_VIDEO_MEMORY = 10;
@@ -19,7 +19,7 @@ const MAX_X = 1600, MAX_Y = 1200, MAX_BPP = 32, BANK_BYTES = 0x1_0000;
 const DEPTHS: readonly number[] = [8, 15, 16, 24, 32];
 
 export class Dispi implements PortDevice {
-  /** The frame buffer at LFB_BASE. */
+  /** The frame buffer, wherever PCI maps it. */
   readonly window: PortDevice;
   private readonly registers = new Uint16Array(REGISTERS);
   private index = 0;

@@ -7,7 +7,8 @@
  * registers (0x3b4 and 0x3d4 reach the same controller).
  */
 import type { AccessSize, DeviceClock, PortDevice } from "./device.js";
-import { Dispi } from "./vga-dispi.js";
+import { COMMAND_IO, COMMAND_MEMORY, PCI_BAR0, PciFunction } from "./pci.js";
+import { Dispi, LFB_BYTES } from "./vga-dispi.js";
 import { character } from "./vga-font.js";
 import { defaultPalette, drawFrameBuffer, drawVga, palette256, type Picture } from "./vga-picture.js";
 
@@ -49,7 +50,12 @@ const MODE13 = {
 } as const;
 const BLANK = 0x20, GREY_ON_BLACK = 0x07;
 
+/** As QEMU's standard VGA is identified on PCI. */
+export const VGA_VENDOR = 0x1234, VGA_DEVICE = 0x1111;
+const BAR_FRAME_BUFFER = 0;
+
 export class Vga implements PortDevice {
+  readonly config = new PciFunction({ vendor: VGA_VENDOR, device: VGA_DEVICE, revision: 2, classCode: 0x03_0000, command: COMMAND_IO | COMMAND_MEMORY });
   /** The 128 KiB at 0xa0000. */
   readonly window: PortDevice;
   /** Frame buffer modes. */
@@ -79,6 +85,16 @@ export class Vga implements PortDevice {
       read: (offset, size) => this.readMemory(offset, size), write: (offset, size, value) => this.writeMemory(offset, size, value), widest: () => 4,
     };
     this.reset();
+  }
+
+  /** Makes the frame buffer's window, which its base address register moves. */
+  bind(frameBuffer: (base: number | undefined) => void): void {
+    this.config.addBar(BAR_FRAME_BUFFER, LFB_BYTES, false, { place: frameBuffer }, true);
+  }
+
+  /** Guest-physical address of the frame buffer, as firmware has set it. */
+  get frameBufferBase(): number {
+    return (this.config.get(PCI_BAR0, 4) & -16) >>> 0;
   }
 
   /** Mode 3 with an empty screen. */

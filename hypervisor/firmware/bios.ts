@@ -4,23 +4,25 @@
  * same in every mode.
  * Reference: IBM PS/2 and PC BIOS Interface Technical Reference.
  */
-import type { AccessSize, CountEvent, GuestMemory, PortDevice } from "../devices/device.js";
+import type { CountEvent, GuestMemory } from "../devices/device.js";
 import type { Platform } from "../devices/platform.js";
 import { LOW_MEMORY_END } from "../loader/memory-map.js";
 import { bootImage } from "./boot.js";
 import * as B from "./bda.js";
-import { Frame } from "./frame.js";
+import type { Frame } from "./frame.js";
 import { VideoServices } from "./int10.js";
 import { DiskServices, type Drive } from "./int13.js";
 import { SystemServices } from "./int15.js";
 import { KeyboardServices } from "./int16.js";
 import { ClockServices } from "./int1a.js";
 import * as R from "./rom.js";
-import { vbeTables } from "./vbe.js";
+import { type Service, ServicePort } from "./service-port.js";
+import { VIDEO_EVENTS, videoServices } from "./video-bios.js";
+import { buildVideoRom, VIDEO_SEGMENT } from "./video-rom.js";
 
 const VECTORS = 256, TIMER_IRQ = 0x08, KEYBOARD_IRQ = 0x09, SLAVE_IRQS = 0x70;
 /** Vectors that point to data. */
-const VECTOR_DISKETTE_TABLE = 0x1e, VECTOR_FONT_HIGH = 0x1f, VECTOR_FONT = 0x43;
+const VECTOR_DISKETTE_TABLE = 0x1e;
 const EQUIPMENT_DISKETTE = 0x01, EQUIPMENT_FPU = 0x02, EQUIPMENT_MOUSE = 0x04, EQUIPMENT_SERIAL1 = 0x0200;
 const NOTHING_BOOTS = "No medium that boots was found.\r\n";
 
@@ -39,15 +41,15 @@ export interface BiosOptions {
   readonly count: CountEvent;
 }
 
-export class Bios implements PortDevice {
+export class Bios {
+  /** Where the ROMs' stubs trap. */
+  readonly port: ServicePort;
   private readonly options: BiosOptions;
   private readonly cells: B.Cells;
   private readonly rom: R.Rom;
   private readonly video: VideoServices;
   private readonly keyboard: KeyboardServices;
   private readonly clock: ClockServices;
-  private readonly services: ReadonlyMap<number, (f: Frame) => number | void>;
-  private action: number = R.RETURN;
   /** Where in `drives` the bootstrap loader looks next. */
   private nextBoot = 0;
 
@@ -60,11 +62,11 @@ export class Bios implements PortDevice {
     this.keyboard = new KeyboardServices(cells, platform.keyboard, platform.uart);
     this.clock = new ClockServices(cells, platform.rtc, platform.ports);
     const irq = (vector: number) => () => this.endOfInterrupt(vector);
-    this.services = new Map<number, (f: Frame) => number | void>([
+    const services = new Map<number, Service>([
       [TIMER_IRQ, () => { this.clock.tick(); return R.TIMER_HOOK; }],
       [KEYBOARD_IRQ, () => { this.keyboard.interrupt(); this.endOfInterrupt(KEYBOARD_IRQ); }],
       ...[0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77].map(v => [v, irq(v)] as const),
-      [0x10, f => this.video.serve(f)],
+      ...videoServices(this.video),
       [0x11, f => { f.ax = cells.word(B.BDA_EQUIPMENT); }],
       [0x12, f => { f.ax = LOW_MEMORY_END >>> 10; }],
       [0x13, f => disks.serve(f)],
@@ -77,34 +79,15 @@ export class Bios implements PortDevice {
       [0x1a, f => this.clock.serve(f)],
       [R.VECTOR_POST, () => this.post()],
     ]);
-    this.rom = R.buildRom([...this.services.keys()].filter(v => v < VECTORS));
+    this.port = new ServicePort(memory, options.count, services, { ...VIDEO_EVENTS, [R.VECTOR_POST]: "post" });
+    this.rom = R.buildRom([...services.keys()].filter(v => v < VECTORS));
   }
 
-  /** Puts the ROM where the reset vector is found. */
+  /** Puts the ROMs into memory, the system's where the reset vector is found. */
   install(): void {
-    const { memory } = this.options, { modes, name } = vbeTables();
+    const { memory } = this.options;
     memory.write(R.ROM_BASE, this.rom.bytes);
-    memory.write(R.ROM_SEGMENT * 16 + R.VBE_MODES, modes);
-    memory.write(R.ROM_SEGMENT * 16 + R.VBE_NAME, name);
-  }
-
-  widest(): AccessSize {
-    return 4;
-  }
-
-  /** What the stub is to do now. */
-  read(): number {
-    return this.action;
-  }
-
-  /** A stub calls: `address` is where its registers are. */
-  write(_offset: number, size: AccessSize, address: number): void {
-    if (size !== 4) return;
-    const frame = new Frame(this.options.memory, address);
-    const { vector } = frame;
-    this.options.count(vector === R.VECTOR_POST ? "firmware.post" : `firmware.int_${vector.toString(16).padStart(2, "0")}`);
-    this.action = this.services.get(vector)?.(frame) ?? R.RETURN;
-    frame.store();
+    memory.write(VIDEO_SEGMENT * 16, buildVideoRom().bytes);
   }
 
   /** The power-on self-test: vectors, data area, interrupt controllers, timer, keyboard, screen. */
@@ -112,8 +95,6 @@ export class Bios implements PortDevice {
     const { cells, options } = this, { platform, drives } = options;
     for (let vector = 0; vector < VECTORS; vector++) cells.setVector(vector, R.ROM_SEGMENT, this.rom.stubs.get(vector) ?? R.DUMMY_HANDLER);
     cells.setVector(VECTOR_DISKETTE_TABLE, R.ROM_SEGMENT, R.DISKETTE_TABLE);
-    cells.setVector(VECTOR_FONT_HIGH, R.ROM_SEGMENT, R.FONT_8X8_HIGH);
-    cells.setVector(VECTOR_FONT, R.ROM_SEGMENT, R.FONT_8X16);
     cells.setDword(0x1d * 4, 0);
     cells.setDword(B.BDA_RESET_FLAG, 0);
     const diskette = drives.some(d => d.number < 0x80);
@@ -124,7 +105,7 @@ export class Bios implements PortDevice {
     platform.keyboard.data.write(0, 1, KEYBOARD_CONFIG);
     this.keyboard.reset();
     this.clock.reset();
-    this.video.setMode(3);
+    this.video.start();
   }
 
   /** Ends an interrupt that nothing here handles; a spurious one (not in service) is ended at the master only. */

@@ -6,8 +6,8 @@
 import type { Vga } from "../devices/vga.js";
 import * as B from "./bda.js";
 import type { Frame } from "./frame.js";
-import { FONT_8X16, FONT_8X8, FONT_8X8_HIGH, ROM_SEGMENT } from "./rom.js";
 import { VbeServices } from "./vbe.js";
+import { buildVideoRom, FONT_8X16, FONT_8X8, FONT_8X8_HIGH, VIDEO_SEGMENT } from "./video-rom.js";
 
 const TEXT_OFFSET = 0x1_8000, GRAPHICS_OFFSET = 0x0_0000;
 const COLUMNS = 80, ROWS = 25, CHAR_HEIGHT = 16, PAGE_BYTES = 0x1000, PAGES = 8;
@@ -17,6 +17,8 @@ const BELL = 7, BACKSPACE = 8, LINE_FEED = 10, RETURN = 13;
 const GREY = 0x07, BLANK = 0x20;
 const MODE_3 = 3, MODE_13 = 0x13, KEEP_MEMORY = 0x80;
 const VGA_IN_COLOUR = 0x08;
+/** Vectors of the services and of the fonts: the upper half of the small one, and the one in use. */
+const VECTOR_VIDEO = 0x10, VECTOR_FONT_HIGH = 0x1f, VECTOR_FONT = 0x43;
 
 export class VideoServices {
   private readonly vga: Vga;
@@ -27,6 +29,15 @@ export class VideoServices {
     this.cells = cells;
     this.vga = vga;
     this.vbe = new VbeServices(cells, vga, () => this.setMode(MODE_3));
+  }
+
+  /** What the ROM's entry does: vectors, and the text screen. */
+  start(): void {
+    const { cells } = this;
+    cells.setVector(VECTOR_VIDEO, VIDEO_SEGMENT, buildVideoRom().int10);
+    cells.setVector(VECTOR_FONT_HIGH, VIDEO_SEGMENT, FONT_8X8_HIGH);
+    cells.setVector(VECTOR_FONT, VIDEO_SEGMENT, FONT_8X16);
+    this.setMode(MODE_3);
   }
 
   serve(f: Frame): void {
@@ -215,7 +226,7 @@ export class VideoServices {
   private fonts(f: Frame): void {
     if (f.al !== 0x30) return;
     const offsets: Readonly<Record<number, number>> = { 2: FONT_8X16, 3: FONT_8X8, 4: FONT_8X8_HIGH, 6: FONT_8X16 };
-    f.es = ROM_SEGMENT;
+    f.es = VIDEO_SEGMENT;
     f.bp = offsets[f.bh] ?? FONT_8X16;
     f.cx = this.cells.word(B.BDA_CHAR_HEIGHT);
     f.dl = ROWS - 1;

@@ -1,7 +1,7 @@
 /**
- * The BIOS's ROM: one stub for each vector that has a service. A stub pushes the vector and all registers, tells
+ * The BIOS's ROM, but for the video services (video-rom.ts): one stub for each vector that has a service. A stub pushes the vector and all registers, tells
  * TypeScript where they are by a 32-bit OUT to PORT, and reads there what to do next: return, wait for an interrupt and ask
- * again, or go on with the user's timer hook. The reset vector, the date and the fonts are where programs expect them.
+ * again, or go on with the user's timer hook. The reset vector, the date and the font of graphics modes are where programs expect them.
  */
 import { font } from "../devices/vga-font.js";
 
@@ -13,15 +13,14 @@ export const VECTOR_POST = 0x100;
 
 export const ROM_SEGMENT = 0xf000, ROM_BASE = 0xf_c000, ROM_BYTES = 0x4000;
 /** Offsets in segment F000. */
-const FONT16 = 0xd000, FONT8 = 0xc600, STUBS = 0xc000, FONT8_LOW = 0xfa6e, RESET_VECTOR = 0xfff0, DATE = 0xfff5, MODEL = 0xfffe;
-export const SYSTEM_CONFIG = 0xe6f5, DISKETTE_TABLE = 0xefc7, DUMMY_HANDLER = 0xff53, HALT = 0xff60, VBE_MODES = 0xce00, VBE_NAME = 0xcfc0;
-export const FONT_8X16 = FONT16, FONT_8X8 = FONT8, FONT_8X8_HIGH = FONT8 + 128 * 8;
+const STUBS = 0xc000, FONT8_LOW = 0xfa6e, RESET_VECTOR = 0xfff0, DATE = 0xfff5, MODEL = 0xfffe;
+export const SYSTEM_CONFIG = 0xe6f5, DISKETTE_TABLE = 0xefc7, DUMMY_HANDLER = 0xff53, HALT = 0xff60;
 const START = 0xe05b, MODEL_AT = 0xfc;
 
 const word = (value: number): number[] => [value & 0xff, value >>> 8 & 0xff];
 
 /** Code at a growing offset of segment F000. */
-class Code {
+export class Code {
   readonly bytes: number[] = [];
   private readonly origin: number;
 
@@ -48,13 +47,9 @@ export function buildRom(vectors: readonly number[]): Rom {
   const bytes = new Uint8Array(ROM_BYTES);
   const place = (offset: number, data: Iterable<number>): void => bytes.set([...data], offset - (ROM_BASE & 0xffff));
   const code = new Code(STUBS);
-  const common = emitCommon(code);
+  const trap = emitTrap(code);
   const stubs = new Map<number, number>();
-  for (const vector of [...vectors, VECTOR_POST]) {
-    stubs.set(vector, code.here);
-    code.emit(0x68, ...word(vector)); // push vector
-    code.near(0xe9, common);
-  }
+  for (const vector of [...vectors, VECTOR_POST]) stubs.set(vector, emitStub(code, vector, trap));
   place(STUBS, code.bytes);
   place(START, startCode(stubs.get(VECTOR_POST)!));
   place(RESET_VECTOR, [0xea, ...word(START), ...word(ROM_SEGMENT)]);
@@ -64,15 +59,20 @@ export function buildRom(vectors: readonly number[]): Rom {
   place(MODEL, [MODEL_AT]);
   place(SYSTEM_CONFIG, [8, 0, MODEL_AT, 1, 0, 0x70, 0, 0, 0, 0]);
   place(DISKETTE_TABLE, [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08]);
-  const small = font(8);
-  place(FONT16, font(16));
-  place(FONT8, small);
-  place(FONT8_LOW, small.subarray(0, 128 * 8));
+  place(FONT8_LOW, font(8).subarray(0, 128 * 8));
   return { bytes, stubs };
 }
 
-/** The part all stubs share; the vector is on the stack above IP, CS and FLAGS. */
-function emitCommon(code: Code): number {
+/** A vector's stub, which ends in the shared part at `trap`; gives its offset. */
+export function emitStub(code: Code, vector: number, trap: number): number {
+  const stub = code.here;
+  code.emit(0x68, ...word(vector)); // push vector
+  code.near(0xe9, trap);
+  return stub;
+}
+
+/** The part all stubs of a ROM share; the vector is on the stack above IP, CS and FLAGS. */
+export function emitTrap(code: Code): number {
   const common = code.here;
   code.emit(0x1e, 0x06, 0x66, 0x60); // push ds; push es; pushad
   const ask = code.here;

@@ -7,15 +7,9 @@ import type { Vga } from "../devices/vga.js";
 import * as D from "../devices/vga-dispi.js";
 import type { Cells } from "./bda.js";
 import type { Frame } from "./frame.js";
-import { ROM_SEGMENT, VBE_MODES, VBE_NAME } from "./rom.js";
+import { VBE_MODE_LIST } from "./vbe-modes.js";
+import { VBE_MODES, VBE_NAME, VIDEO_SEGMENT } from "./video-rom.js";
 
-/** Mode number, width, height, bits a pixel: VESA's numbers, and 0x140 and up for 32 bits. */
-export const VBE_MODE_LIST: readonly (readonly [mode: number, width: number, height: number, bpp: number])[] = [
-  [0x101, 640, 480, 8], [0x103, 800, 600, 8], [0x105, 1024, 768, 8],
-  [0x111, 640, 480, 16], [0x112, 640, 480, 24], [0x114, 800, 600, 16], [0x115, 800, 600, 24], [0x117, 1024, 768, 16], [0x118, 1024, 768, 24],
-  [0x11a, 1280, 1024, 16], [0x11b, 1280, 1024, 24], [0x140, 640, 480, 32], [0x141, 800, 600, 32], [0x142, 1024, 768, 32], [0x143, 1280, 1024, 32],
-];
-const NAME = "Trivisor VBE\0";
 const SUPPORTED = 0x4f, FAILED = 0x01;
 const LINEAR = 0x4000, KEEP_MEMORY = 0x8000, NUMBER = 0x1ff;
 const INFO_BYTES = 512, INFO_OLD_BYTES = 256, MODE_INFO_BYTES = 256;
@@ -62,11 +56,11 @@ export class VbeServices {
     cells.memory.write(at, new Uint8Array(isNew ? INFO_BYTES : INFO_OLD_BYTES));
     cells.memory.write(at, new TextEncoder().encode("VESA"));
     cells.setWord(at + 4, 0x0200);
-    cells.setDword(at + 6, (ROM_SEGMENT << 16 | VBE_NAME) >>> 0);
-    cells.setDword(at + 14, (ROM_SEGMENT << 16 | VBE_MODES) >>> 0);
+    cells.setDword(at + 6, (VIDEO_SEGMENT << 16 | VBE_NAME) >>> 0);
+    cells.setDword(at + 14, (VIDEO_SEGMENT << 16 | VBE_MODES) >>> 0);
     cells.setWord(at + 18, D.LFB_BYTES >>> 16);
     if (!isNew) return true;
-    for (const field of [22, 26, 30]) cells.setDword(at + field, (ROM_SEGMENT << 16 | VBE_NAME) >>> 0);
+    for (const field of [22, 26, 30]) cells.setDword(at + field, (VIDEO_SEGMENT << 16 | VBE_NAME) >>> 0);
     return true;
   }
 
@@ -87,7 +81,7 @@ export class VbeServices {
     [8, 16, 1, bpp, 1, masks ? DIRECT_COLOUR : PACKED_PIXEL, 0, Math.max(0, Math.floor(D.LFB_BYTES / (width * height * bytes)) - 1), 1]
       .forEach((value, i) => cells.setByte(at + 22 + i, value));
     masks?.forEach((value, i) => cells.setByte(at + 31 + i, value));
-    cells.setDword(at + 40, D.LFB_BASE);
+    cells.setDword(at + 40, this.vga.frameBufferBase);
     return true;
   }
 
@@ -145,12 +139,4 @@ export class VbeServices {
     }
     return true;
   }
-}
-
-/** What the ROM holds for VBE: the list of modes and the name of the maker. */
-export function vbeTables(): { readonly modes: Uint8Array; readonly name: Uint8Array } {
-  const modes = new Uint8Array((VBE_MODE_LIST.length + 1) * 2), view = new DataView(modes.buffer);
-  VBE_MODE_LIST.forEach(([mode], i) => view.setUint16(i * 2, mode, true));
-  view.setUint16(VBE_MODE_LIST.length * 2, 0xffff, true);
-  return { modes, name: new TextEncoder().encode(NAME) };
 }

@@ -7,11 +7,11 @@ import { FakeClock, FakeLedger, FakeMemory } from "./fake.js";
 
 const test = suite("PCI, PIIX functions, bus-master IDE, power management, CD-ROM");
 
-function setUp(disks: MemoryBackend[] = [], discs: (MemoryBackend | undefined)[] = []) {
+function setUp(disks: MemoryBackend[] = [], discs: (MemoryBackend | undefined)[] = [], videoRom?: Uint8Array) {
   const clock = new FakeClock(2.4e9), ledger = new FakeLedger(), events: string[] = [], memory = new FakeMemory(1 << 20);
   const platform = createPlatform({
     clock, memory, count: ledger.count, serialOut: () => {}, debugOut: () => {}, onExit: code => events.push(`exit ${code}`),
-    onReset: () => events.push("reset"), onPowerOff: () => events.push("off"), disks, discs, diskTiming: diskTiming(DESKTOP_DISK_2003, 2.4e9),
+    onReset: () => events.push("reset"), onPowerOff: () => events.push("off"), disks, discs, videoRom, diskTiming: diskTiming(DESKTOP_DISK_2003, 2.4e9),
   });
   const { ports } = platform;
   const address = (device: number, fn: number, offset: number): void => ports.write(0xcf8, 4, (0x8000_0000 | device << 11 | fn << 8 | offset & 0xfc) >>> 0);
@@ -28,9 +28,28 @@ function setUp(disks: MemoryBackend[] = [], discs: (MemoryBackend | undefined)[]
 
 test("the functions are found, and nothing else", () => {
   const { config } = setUp();
-  assert.equal([config(0, 0, 0), config(1, 0, 0), config(1, 1, 0), config(1, 3, 0)].map(id => id.toString(16)), ["12378086", "70008086", "70108086", "71138086"]);
+  assert.equal([config(0, 0, 0), config(1, 0, 0), config(1, 1, 0), config(1, 3, 0), config(2, 0, 0)].map(id => id.toString(16)),
+    ["12378086", "70008086", "70108086", "71138086", "11111234"]);
   assert.is(config(1, 0, 0x0e, 1) & 0x80, 0x80, "the ISA bridge says that it has more functions");
-  assert.equal([config(2, 0, 0), config(31, 7, 0)], [0xffff_ffff, 0xffff_ffff]);
+  assert.equal([config(3, 0, 0), config(31, 7, 0)], [0xffff_ffff, 0xffff_ffff]);
+});
+
+test("the VGA's frame buffer and its ROM are where their registers say, the ROM while its own bit is set too", () => {
+  const videoRom = Uint8Array.from({ length: 2048 }, (_, i) => i & 0xff);
+  const { platform: { mmio }, config, configure } = setUp([], [], videoRom);
+  assert.is(config(2, 0, 0x10), 0xe000_0008, "prefetchable memory");
+  configure(2, 0, 0x30, 4, 0xffff_fffe);
+  assert.is(config(2, 0, 0x30), 0xffff_f800, "2 KiB");
+  configure(2, 0, 0x30, 4, 0xfeb0_0000);
+  assert.is(mmio.claims(0xfeb0_0000), false);
+  configure(2, 0, 0x30, 4, 0xfeb0_0001);
+  assert.is(mmio.read(0xfeb0_0004, 4), 0x07060504);
+  configure(2, 0, 0x10, 4, 0xd000_0000);
+  mmio.write(0xd000_0010, 4, 0x1234);
+  assert.is(mmio.read(0xd000_0010, 4), 0x1234);
+  assert.is(mmio.claims(0xe000_0010), false);
+  configure(2, 0, 4, 2, 0);
+  assert.is(mmio.claims(0xd000_0010), false);
 });
 
 test("only a doubleword reaches the address register; other buses are empty", () => {
