@@ -2,6 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { MemoryBackend } from "../hypervisor/devices/block-backend.js";
 import type { CostProfile } from "../hypervisor/ledger.js";
+import { farHost } from "../hypervisor/network/far-host.js";
+import { NetworkLink } from "../hypervisor/network/link.js";
+import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
 import type { WrongInstruction } from "../vm/assembly.js";
 import type { MmuKind, Mode } from "../vm/options.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
@@ -37,8 +40,11 @@ export function guestImage(mode: Mode): string {
 
 export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mmu?: MmuKind): Cell {
   const lines: string[] = [];
+  const { mtu } = workload;
   const vm = createVm({
-    image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }), append: `workload=${workload.name} n=${workload.size}`,
+    image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }),
+    append: `workload=${workload.name} n=${workload.size}${mtu === undefined ? "" : ` mtu=${mtu}`}`,
+    ...(mtu === undefined ? {} : { network: { hub: new NetworkLink(farHost({ mtu, services: STANDARD_SERVICES })) } }),
     disks: workload.disk === undefined ? [] : [new MemoryBackend(workload.disk * SECTORS_A_MIB)],
   });
   vm.onSerialLine((line) => lines.push(line));

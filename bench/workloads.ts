@@ -10,6 +10,8 @@ export interface Workload {
   readonly operations: number;
   /** MiB of an empty disk the machine gets. */
   readonly disk?: number;
+  /** MTU of the gigabit link to a far host that the machine gets. */
+  readonly mtu?: number;
 }
 
 function each(name: string, size: number, operation: string, shows: string): Workload {

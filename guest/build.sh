@@ -26,9 +26,9 @@ done
 for port in bare xen; do
 	[ -e arch/$port/link.ld ] || continue
 	objects=
-	for source in arch/$port/*.[cS] kernel/*.[cS] lib/lib.c; do
+	for source in arch/$port/*.[cS] kernel/*.[cS] net/*.c lib/lib.c; do
 		object=$work/$port-$(basename "$source").o
-		compile "$object" "$source" -Iarch/$port -Ikernel -Wa,-I"$work"
+		compile "$object" "$source" -Iarch/$port -Ikernel -Inet -Wa,-I"$work"
 		objects="$objects $object"
 	done
 	ld $link -s -T arch/$port/link.ld $objects -o "$out/guest-$port.elf"

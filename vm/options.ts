@@ -1,6 +1,6 @@
 import { UsageError } from "../hypervisor/errors.js";
 import type { BlockBackend } from "../hypervisor/devices/block-backend.js";
-import type { NetworkHub } from "../hypervisor/devices/network-hub.js";
+import type { Network } from "../hypervisor/network/network.js";
 import type { CostProfile } from "../hypervisor/ledger.js";
 
 /** The ways to run a guest, in the order every table lists them. */
@@ -27,8 +27,8 @@ export interface VmOptions {
   readonly initrd?: string | Uint8Array;
   /** Up to four: a file's path (written in place), bytes (copied on write), or a back end. */
   readonly disks?: readonly (string | Uint8Array | BlockBackend)[];
-  /** Where the cable of the machine's network card leads; there is no card without one. Machines that share a hub are to run in a fixed order. */
-  readonly network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
+  /** Where the cable of the machine's network card leads: a hub, or a link with a far host. There is no card without one. Machines that share a hub are to run in a fixed order. */
+  readonly network?: { readonly hub: Network; readonly mac?: readonly number[] };
   /** Firmware to boot the image with instead of ours: a file's path, or its bytes. */
   readonly bios?: string | Uint8Array;
   /** A reset ends the run, as QEMU's word says; without it the machine starts again, kernel and all. */

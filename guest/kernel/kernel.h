@@ -159,6 +159,11 @@ void cache_dirty(u32 block);
 int cache_sync(void);
 int cache_drop(void);
 
+/* --- ../net --- */
+void net_init(const char *command_line);
+void net_tick(void);
+int sys_socketcall(u32 call, const u32 *args);
+
 /* --- the archive of programs in the image --- */
 const u8 *archive_find(const char *name, u32 *len);
 

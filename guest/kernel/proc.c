@@ -87,6 +87,7 @@ void tick(void)
 {
 	jiffies++;
 	if (every_tick.head) wakeup(&every_tick);
+	net_tick();
 	if (current == procs || --current->slice <= 0) need_resched = 1;
 }
 
@@ -127,6 +128,7 @@ static void init_thread(void)
 	irq_enable();
 	int err = fs_mount();
 	if (err && err != -ENODEV) panic("the disk cannot be used: error %d", -err);
+	net_init(boot_command);
 	char *argv[] = { "init", (char *)boot_command };
 	err = do_exec("init", argv, 2, user_regs(current));
 	if (err) panic("no init: error %d", -err);

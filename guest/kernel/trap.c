@@ -129,6 +129,7 @@ static int dispatch(struct regs *r)
 	case SYS_mmap: return sys_mmap(a, b, c, r->esi);
 	case SYS_munmap: return range_ok(a, &b) ? vm_unmap(current->mm, a, a + b) : -EINVAL;
 	case SYS_mprotect: return range_ok(a, &b) ? vm_protect(current->mm, a, a + b, c & 7) : -EINVAL;
+	case SYS_socketcall: return sys_socketcall(a, (const u32 *)b);
 	case SYS_select: return sys_select(a, (u32 *[]){ (u32 *)b, (u32 *)c }, (const struct timeval *)r->edi);
 	case SYS_yield: schedule(); return 0;
 	case SYS_ptemod: return sys_ptemod(a, b, c);

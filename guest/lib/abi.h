@@ -7,7 +7,7 @@ enum {
 	SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6,
 	SYS_wait = 7, SYS_creat = 8, SYS_unlink = 10, SYS_exec = 11, SYS_getpid = 20, SYS_sync = 36,
 	SYS_kill = 37, SYS_pipe = 42, SYS_getppid = 64, SYS_sigaction = 67, SYS_mmap = 90,
-	SYS_munmap = 91, SYS_stat = 106, SYS_sigreturn = 119, SYS_mprotect = 125, SYS_select = 142,
+	SYS_munmap = 91, SYS_socketcall = 102, SYS_stat = 106, SYS_sigreturn = 119, SYS_mprotect = 125, SYS_select = 142,
 	SYS_yield = 158,
 	/* ours */
 	SYS_poweroff = 200, SYS_dropcache = 201, SYS_ptemod = 202, SYS_portin = 203,
@@ -17,7 +17,8 @@ enum {
 enum {
 	EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
 	ENOMEM = 12, EFAULT = 14, ENODEV = 19, EINVAL = 22, ENFILE = 23, EMFILE = 24, EFBIG = 27, ENOSPC = 28,
-	EPIPE = 32, ENOSYS = 38
+	EPIPE = 32, ENOSYS = 38, ENOTSOCK = 88, EPROTONOSUPPORT = 93, EADDRINUSE = 98, ECONNRESET = 104, ENOBUFS = 105,
+	EISCONN = 106, ENOTCONN = 107, ETIMEDOUT = 110, ECONNREFUSED = 111
 };
 
 enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGPIPE = 13,
@@ -29,6 +30,7 @@ enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 #define MAP_FAILED(p) ((u32)(p) > 0xFFFFF000u)
 
 struct timeval { u32 sec, usec; };
+struct sockaddr { u16 family, port; u32 ip; u32 zero[2]; };   /* port and address in network order */
 struct stat { u32 ino, size, blocks; };
 
 /* The registers as the entry code stacks them; a signal handler gets a pointer to the interrupted ones. */

@@ -34,6 +34,16 @@ static inline int mprotect(void *p, u32 len, u32 prot) { return sys(SYS_mprotect
 static inline int ptemod(void *p, u32 pages, u32 passes) { return sys(SYS_ptemod, (u32)p, pages, passes, 0); }
 static inline int portin(u32 n) { return sys(SYS_portin, n, 0, 0, 0); }
 static inline void poweroff(u32 code) { sys(SYS_poweroff, code, 0, 0, 0); }
+static inline int socketcall(int call, u32 a, u32 b, u32 c) { u32 args[4] = { a, b, c, 0 }; return sys(SYS_socketcall, call, (u32)args, 0, 0); }
+static inline int socket(void) { return socketcall(1, 2, 1, 0); }   /* AF_INET, SOCK_STREAM */
+static inline u16 htons(u32 v) { return (v << 8 & 0xFF00) | (v >> 8 & 0xFF); }
+static inline u32 htonl(u32 v) { asm("bswap %0" : "+r"(v)); return v; }
+static inline struct sockaddr inet(u32 ip, u32 port) { return (struct sockaddr){ 2, htons(port), htonl(ip), { 0 } }; }
+static inline int bind(int fd, const struct sockaddr *a) { return socketcall(2, fd, (u32)a, sizeof *a); }
+static inline int connect(int fd, const struct sockaddr *a) { return socketcall(3, fd, (u32)a, sizeof *a); }
+static inline int listen(int fd, u32 backlog) { return socketcall(4, fd, backlog, 0); }
+static inline int accept(int fd) { return socketcall(5, fd, 0, 0); }
+static inline int shutdown(int fd, u32 how) { return socketcall(13, fd, how, 0); }
 static inline int select(u32 n, u32 *read, u32 *write, const struct timeval *tv)
 {
 	int r;

@@ -4,15 +4,9 @@
  * clock, only a fixed order in which they run.
  */
 
-/** One end of a cable. */
-export interface NetworkPort {
-  /** A frame without its checksum. The bytes are kept by nobody but the receivers, who copy them. */
-  send(frame: Uint8Array): void;
-  /** Pulls the cable out: nothing arrives any more. */
-  unplug(): void;
-}
+import type { Network, NetworkPort } from "../network/network.js";
 
-export class NetworkHub {
+export class NetworkHub implements Network {
   private readonly receivers: ((frame: Uint8Array) => void)[] = [];
 
   /** Plugs a receiver in; gives the port it sends by. */

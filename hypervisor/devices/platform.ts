@@ -21,7 +21,7 @@ import type { Pic8259Pair } from "./pic8259.js";
 import { BUS_MASTER_PORTS, Piix3Ide } from "./piix3-ide.js";
 import { ApmPorts, Piix4Pm, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
-import type { NetworkHub } from "./network-hub.js";
+import type { Network } from "../network/network.js";
 import { Rtc146818 } from "./rtc146818.js";
 import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
 import { romWindow } from "./rom.js";
@@ -59,7 +59,7 @@ export interface PlatformOptions {
   discs?: readonly (BlockBackend | undefined)[];
   diskTiming: DiskTiming;
   /** A network card is there when its cable leads somewhere. */
-  network?: { readonly hub: NetworkHub; readonly mac?: readonly number[] };
+  network?: { readonly hub: Network; readonly mac?: readonly number[] };
   /** The VGA's expansion ROM: a power of two of bytes. */
   videoRom?: Uint8Array;
   /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
@@ -149,8 +149,8 @@ export function createPlatform(options: PlatformOptions): Platform {
   vga.bind(mmio.movable("vga.frame_buffer", LFB_BYTES, vga.dispi.window));
   const { videoRom } = options;
   if (videoRom) vga.config.addRom(videoRom.length, { place: mmio.movable("vga.rom", videoRom.length, romWindow(videoRom)) });
-  function makeNic(hub: NetworkHub, mac: readonly number[]): Rtl8139 {
-    const card = new Rtl8139({ clock, memory: options.memory, count, irq: isa.line(NIC_SLOT, 1), mac, connect: receive => hub.connect(receive) });
+  function makeNic(network: Network, mac: readonly number[]): Rtl8139 {
+    const card = new Rtl8139({ clock, memory: options.memory, count, irq: isa.line(NIC_SLOT, 1), mac, network });
     card.bind(ports.movable("rtl8139", RTL8139_BYTES, card), mmio.movable("rtl8139", RTL8139_BYTES, card));
     return card;
   }

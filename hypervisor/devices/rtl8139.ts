@@ -2,11 +2,13 @@
  * The RTL8139C Ethernet controller: four transmit descriptors, the receive ring, the serial EEPROM, the PHY's basic
  * registers.
  * Reference: Realtek RTL8139C(L) datasheet 1.4, chapters 5 and 6.
+ * The rate of the line is that of the network it is plugged into, the chip's own 100 Mb/s where the network names none: on a gigabit link
+ * this is a programming model, not the part.
  * Left out: the C+ descriptor rings, wake-up, the boot ROM, early receive, the general timer's interrupt, statistics.
  */
 import type { AccessSize, CountEvent, DeviceClock, GuestMemory, IrqLine, PortDevice } from "./device.js";
 import { Eeprom93c46 } from "./eeprom93c46.js";
-import type { NetworkPort } from "./network-hub.js";
+import { MIN_FRAME, type Network, type NetworkPort, Wire } from "../network/network.js";
 import { COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, PCI_COMMAND, PciFunction } from "./pci.js";
 
 export const RTL8139_BYTES = 0x100;
@@ -26,8 +28,8 @@ const EECR_PROGRAM = 0x80, EECR_CS = 0x08, EECR_SK = 0x04, EECR_DI = 0x02, EECR_
 const RX_OK = 0x0001, RX_BROADCAST = 0x2000, RX_PHYSICAL = 0x4000, RX_MULTICAST = 0x8000;
 const MSR_VALUE = 0x10, BMCR_VALUE = 0x1100, BMSR_VALUE = 0x782d, ABILITIES = 0x05e1, PARTNER = 0x45e1;
 
-const MIN_FRAME = 60, CRC_BYTES = 4, HEADER = 4, QUEUE_LIMIT = 256;
-/** Bits a second on the wire. */
+const CRC_BYTES = 4, HEADER = 4, QUEUE_LIMIT = 256;
+/** Bits a second, of its own. */
 const LINE_RATE = 100_000_000;
 
 export interface Rtl8139Options {
@@ -37,8 +39,8 @@ export interface Rtl8139Options {
   readonly count: CountEvent;
   /** Six bytes. */
   readonly mac: readonly number[];
-  /** Plugs the receiver into the network. */
-  readonly connect?: (receive: (frame: Uint8Array) => void) => NetworkPort;
+  /** Where the cable leads. */
+  readonly network?: Network;
 }
 
 export class Rtl8139 implements PortDevice {
@@ -57,7 +59,7 @@ export class Rtl8139 implements PortDevice {
   private readonly view = new DataView(this.bytes.buffer);
   private readonly queue: Uint8Array[] = [];
   private receiving: number | undefined;
-  private lineFreeAt = 0;
+  private readonly wire: Wire;
 
   constructor(options: Rtl8139Options) {
     this.clock = options.clock;
@@ -67,7 +69,8 @@ export class Rtl8139 implements PortDevice {
     this.mac = options.mac;
     this.eeprom.words[0] = 0x8129;
     for (let i = 0; i < 3; i++) this.eeprom.words[7 + i] = this.mac[2 * i]! | this.mac[2 * i + 1]! << 8;
-    this.port = options.connect?.(frame => this.arrive(frame));
+    this.wire = new Wire(options.clock, options.network?.bitRate ?? LINE_RATE);
+    this.port = options.network?.connect(frame => this.arrive(frame), options.clock);
     this.reset();
   }
 
@@ -200,19 +203,13 @@ export class Rtl8139 implements PortDevice {
     if ((value & TSD_OWN) !== 0 || (this.bytes[CR]! & CR_TX) === 0 || !this.mayMaster()) return;
     const frame = new Uint8Array(Math.max(MIN_FRAME, value & TSD_SIZE));
     this.memory.read(this.get(TSAD0 + at - TSD0, 4), frame.subarray(0, value & TSD_SIZE));
-    this.lineFreeAt = Math.max(this.clock.now(), this.lineFreeAt) + this.lineTime(frame.length);
-    this.clock.schedule(this.lineFreeAt, () => {
+    this.clock.schedule(this.wire.pass(frame.length), () => {
       this.count("device.rtl8139.transmit");
       this.set(at, 4, this.get(at, 4) | TSD_OWN | TSD_TOK);
       if ((this.get(TCR, 4) & TCR_LOOPBACK) === TCR_LOOPBACK) this.arrive(frame);
       else this.port?.send(frame);
       this.raise(INT_TOK);
     });
-  }
-
-  /** Cycles a frame, with preamble, checksum and gap, takes. */
-  private lineTime(length: number): number {
-    return Math.ceil((length + CRC_BYTES + 20) * 8 / LINE_RATE * this.clock.hz);
   }
 
   // ---- receive -------------------------------------------------------------------------------------------------

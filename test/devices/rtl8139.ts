@@ -10,7 +10,7 @@ const BUFFER = 0x8000, RING = 0x1_0000;
 
 function card(hub: NetworkHub, last: number) {
   const clock = new FakeClock(1e9), memory = new FakeMemory(1 << 18), irq = new FakeLine();
-  const nic = new Rtl8139({ clock, memory, irq: irq.drive, count: new FakeLedger().count, mac: [2, 0, 0, 0, 0, last], connect: receive => hub.connect(receive) });
+  const nic = new Rtl8139({ clock, memory, irq: irq.drive, count: new FakeLedger().count, mac: [2, 0, 0, 0, 0, last], network: hub });
   nic.config.write(4, 2, 7);
   nic.write(0x37, 1, 0x0c);
   nic.write(0x30, 4, RING);

@@ -1,6 +1,7 @@
 /* Descriptor tables, 8259, 8254, 16550, the processor's registers. */
 #include "kernel.h"
 #include "ide.h"
+#include "rtl8139.h"
 
 static u64 gdt[6] = {
 	0,
@@ -77,12 +78,19 @@ static void pic_init(void)
 	outb(0xA1, 0xFF & ~(1 << 6));             /* IDE */
 }
 
+void irq_unmask(u32 number)
+{
+	u16 port = number < 8 ? 0x21 : 0xA1;
+	outb(port, inb(port) & ~(1 << number % 8));
+}
+
 void irq(struct regs *r)
 {
 	if (r->trap >= 8) outb(0xA0, 0x20);
 	outb(0x20, 0x20);
 	if (r->trap == 0) tick();
 	if (r->trap == 14) ide_interrupt();
+	nic_interrupt(r->trap);
 }
 
 #define COM1 0x3F8

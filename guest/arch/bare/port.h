@@ -11,6 +11,9 @@ typedef u32 irq_t;
 
 static inline u8 inb(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline void outb(u16 port, u8 v) { asm volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
+static inline u16 inw(u16 port) { u16 v; asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u32 inl(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline void outw(u16 port, u16 v) { asm volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outl(u16 port, u32 v) { asm volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 
 static inline irq_t irq_save(void) { irq_t f; asm volatile("pushf; pop %0; cli" : "=r"(f) : : "memory"); return f; }
@@ -18,6 +21,7 @@ static inline void irq_restore(irq_t f) { asm volatile("push %0; popf" : : "r"(f
 static inline void irq_enable(void) { asm volatile("sti" : : : "memory"); }
 static inline void irq_disable(void) { asm volatile("cli" : : : "memory"); }
 
+void irq_unmask(u32 number);
 #define mk_pte(pfn, flags) ((pte_t)(pfn) << 12 | (flags))
 #define pte_pfn(e) ((e) >> 12)
 #define set_pte(mm, at, e) (*(volatile pte_t *)(at) = (e))

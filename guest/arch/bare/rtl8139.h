@@ -1,0 +1,1 @@
+void nic_interrupt(u32 number);
