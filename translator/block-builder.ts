@@ -4,7 +4,7 @@ import * as S from "../hypervisor/cpu-state.js";
 import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
 import { GP, UD } from "../hypervisor/trap.js";
-import { type Block, BLOCK_LIMIT } from "./block.js";
+import { Block, BLOCK_LIMIT } from "./block.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { Binder, isIndirect, type Op, wrap } from "./interpreter/bind.js";
 import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
@@ -61,8 +61,8 @@ export class BlockBuilder {
       transfers = bound.transfers;
       if (bound.ends || at >= pageEnd) break;
     }
-    return block({
-      physical, eip, mode, instructions, addresses: Int32Array.from(addresses), ops, bytes: at - start, nextEip: wrap(eip + (at - start), mode),
+    return new Block({
+      physical, eip, mode, instructions, addresses, ops, bytes: at - start, nextEip: wrap(eip + (at - start), mode),
       crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
     });
   }
@@ -95,13 +95,8 @@ export class BlockBuilder {
     const { cpu } = this;
     const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
     const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
-    return block({
-      physical, eip, mode, instructions: [], addresses: Int32Array.of(eip), ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
+    return new Block({
+      physical, eip, mode, instructions: [], addresses: [eip], ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
     });
   }
-}
-
-/** A block that has not run yet. */
-function block(found: Omit<Block, "valid" | "heat" | "code" | "head" | "link" | "targets" | "regions">): Block {
-  return { ...found, valid: true, heat: 0, code: null, head: false, link: null, targets: [], regions: new Set() };
 }

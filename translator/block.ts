@@ -8,46 +8,97 @@ export const BLOCK_LIMIT = 32;
 
 export const TARGET_LIMIT = 6;
 
-/** A run of guest instructions that ends at the first transfer, at a page's end or at BLOCK_LIMIT. */
-export interface Block {
+/** What the builder found at an address. */
+export interface FoundBlock {
+  readonly physical: number;
+  readonly eip: number;
+  readonly mode: number;
+  readonly instructions: readonly Instruction[];
+  readonly addresses: readonly number[];
+  readonly ops: readonly Op[];
+  readonly bytes: number;
+  readonly nextEip: number;
+  readonly crossFrame: number;
+  readonly transfers: boolean;
+  readonly indirect: boolean;
+  readonly cold: boolean;
+}
+
+const NONE: readonly never[] = [];
+
+/**
+ * A run of guest instructions that ends at the first transfer, at a page's end or at BLOCK_LIMIT. A class, so that all blocks
+ * have one shape for the host: the run loop reads several fields of one each time round.
+ */
+export class Block {
   /** Machine-physical address of its first byte. */
   readonly physical: number;
   /** EIP of its first byte, and MODE it was decoded for. */
   readonly eip: number;
   readonly mode: number;
-  readonly instructions: readonly Instruction[];
-  /** EIP of each instruction. */
-  readonly addresses: Int32Array;
+  /** False once its bytes have changed. */
+  valid = true;
+  /** Generated code entered here, if any. */
+  code: RegionCode | null = null;
+  /** The block that was executed after it last. */
+  link: Block | null = null;
   readonly ops: readonly Op[];
-  /** Bytes from the first to the end of the last instruction. */
-  readonly bytes: number;
-  /** EIP behind the block; -1 frame when it does not cross its page. */
+  /** EIP behind the block. */
   readonly nextEip: number;
+  /** Times run by the interpreter, until it is compiled. */
+  heat = 0;
   /** Machine frame of the second page of an instruction that crosses pages, else -1. */
   readonly crossFrame: number;
   /** The last op sets EIP itself. */
   readonly transfers: boolean;
   /** It ends in a near return or an indirect near jump or call. */
   readonly indirect: boolean;
-  /** False once its bytes have changed. */
-  valid: boolean;
-  /** Times run by the interpreter, until it is compiled. */
-  heat: number;
-  /** Generated code entered here, if any. */
-  code: RegionCode | null;
   /** Generated code has been given up for this entry. */
   cold: boolean;
   /** Generated code that includes it leaves here in the middle of its work. */
-  head: boolean;
-  /** The block that was executed after it last. */
-  link: Block | null;
+  head = false;
+  readonly instructions: readonly Instruction[];
+  /** EIP of each instruction. */
+  readonly addresses: readonly number[];
+  /** Bytes from the first to the end of the last instruction. */
+  readonly bytes: number;
   /** Where its indirect transfer has been seen to go, at most TARGET_LIMIT of them. */
-  readonly targets: number[];
+  targets: readonly number[] = NONE;
   /** Blocks whose generated code includes this one. */
-  readonly regions: Set<Block>;
+  regions: readonly Block[] = NONE;
+
+  constructor(found: FoundBlock) {
+    this.physical = found.physical;
+    this.eip = found.eip;
+    this.mode = found.mode;
+    this.ops = found.ops;
+    this.nextEip = found.nextEip;
+    this.crossFrame = found.crossFrame;
+    this.transfers = found.transfers;
+    this.indirect = found.indirect;
+    this.cold = found.cold;
+    this.instructions = found.instructions;
+    this.addresses = found.addresses;
+    this.bytes = found.bytes;
+  }
+
+  /** Remembers where its indirect transfer went: regions jump there directly. */
+  noteTarget(eip: number): void {
+    const { targets } = this;
+    if (targets.length < TARGET_LIMIT && !targets.includes(eip)) this.targets = [...targets, eip];
+  }
+
+  /** The generated code of `entry` includes it. */
+  join(entry: Block): void {
+    if (!this.regions.includes(entry)) this.regions = [...this.regions, entry];
+  }
+
+  part(entry: Block): void {
+    this.regions = this.regions.filter((one) => one !== entry);
+  }
 }
 
-const TABLE_BITS = 14;
+const TABLE_BITS = 16;
 const TABLE_MASK = (1 << TABLE_BITS) - 1;
 /** MODE values are below this. */
 const MODES = 256;
@@ -125,11 +176,11 @@ export class BlockCache {
     block.link = null;
     this.instructions -= weight(block);
     for (const entry of block.regions) {
-      for (const member of entry.code?.blocks ?? []) if (member !== block) member.regions.delete(entry);
+      for (const member of entry.code?.blocks ?? []) if (member !== block) member.part(entry);
       entry.code = null;
       entry.heat = 0;
     }
-    block.regions.clear();
+    block.regions = NONE;
     const slot = BlockCache.slot(block.physical, block.mode);
     if (this.recent[slot] === block) this.recent[slot] = null;
     const key = block.physical * MODES + block.mode;
@@ -153,7 +204,7 @@ export class BlockCache {
   private evict(): void {
     for (const others of [...this.blocks.values()]) {
       if (this.instructions <= this.capacity / 2) break;
-      for (const block of [...others]) if (block.regions.size === 0) this.drop(block);
+      for (const block of [...others]) if (block.regions.length === 0) this.drop(block);
     }
     if (this.instructions > this.capacity * 3 / 4) this.clear();
   }

@@ -43,7 +43,7 @@ export class Compiler {
     const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}(soft) {\n${source}}`);
     const code: RegionCode = { run: make(...this.runtime.values[(entry.mode & S.MODE_USER) !== 0 ? 1 : 0], ops, sites) as RegionCode["run"], needed, blocks, entered: 0, instructions: 0 };
     entry.code = code;
-    for (const block of blocks) block.regions.add(entry);
+    for (const block of blocks) block.join(entry);
     for (const head of heads) head.head = true;
   }
 

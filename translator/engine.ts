@@ -4,7 +4,7 @@ import { breakpointsHit, DR6_BS, raiseDebug, WATCH_EXECUTE } from "../hypervisor
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
 import { Retry, Trap } from "../hypervisor/trap.js";
-import { type Block, BlockCache, TARGET_LIMIT } from "./block.js";
+import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
 import type { RegionCode } from "./codegen/region.js";
 import { Compiler } from "./compiler.js";
@@ -312,7 +312,7 @@ export class Engine {
 
   /** A block inside a region is entered on its own seldom, unless the region leaves there. */
   private worthCompiling(block: Block): boolean {
-    return !block.cold && block.code === null && block.valid && (block.head || block.regions.size === 0 || block.heat >= this.hot * INNER);
+    return !block.cold && block.code === null && block.valid && (block.head || block.regions.length === 0 || block.heat >= this.hot * INNER);
   }
 
   private dispatchToBreakpoint(): void {
@@ -416,7 +416,7 @@ export class Engine {
       if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
       else if (done < length) i32[S.EIP] = block.addresses[done]!;
       else if (!block.transfers) i32[S.EIP] = block.nextEip;
-      else if (block.indirect) noteTarget(block, i32[S.EIP]!);
+      else if (block.indirect) block.noteTarget(i32[S.EIP]!);
     }
   }
 
@@ -452,10 +452,4 @@ export class Engine {
 /** Whether an instruction's op leaves EIP right when it raises a trap. */
 function setsEip(instruction: Instruction | undefined): boolean {
   return instruction !== undefined && semanticsOf(instruction).kind !== "inline";
-}
-
-/** Remembers where an indirect transfer went: regions jump there directly. */
-function noteTarget(block: Block, eip: number): void {
-  const { targets } = block;
-  if (targets.length < TARGET_LIMIT && !targets.includes(eip)) targets.push(eip);
 }

@@ -49,7 +49,7 @@ export interface RegionSource {
 }
 
 /** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
-export function successorsOf(block: Block): number[] {
+export function successorsOf(block: Block): readonly number[] {
   const last = block.instructions[block.instructions.length - 1];
   if (last === undefined) return [];
   const semantics = semanticsOf(last);
