@@ -22,6 +22,12 @@ function whole(name: string, size: number, shows: string, disk?: number): Worklo
   return { name, unit: "cycles for the run", shows, size, operations: 1, ...(disk === undefined ? {} : { disk }) };
 }
 
+/** ttcp over the link: the value is for 1,024 bytes, so the bandwidth in Mb/s is 8192 * hz / value / 10^6. */
+function ttcp(direction: "tx" | "rx", mtu: number, size: number): Workload {
+  const shows = direction === "tx" ? "A stream sent by TCP" : "A stream received by TCP";
+  return { name: `ttcp-${direction}-${mtu}`, unit: "cycles per KB", shows: `${shows}, in packets of ${mtu} bytes: a card's registers, or a ring.`, size, operations: size, mtu };
+}
+
 /** All of them, in the order of every table. */
 export const WORKLOADS: readonly Workload[] = [
   each("syscall", 20000, "system call", "The way from a program into its kernel and back."),
@@ -51,6 +57,11 @@ export const FIGURE_WORKLOADS: readonly Workload[] = [
   each("ctxsw-16p-0k", 1600, "switch", "Sixteen address spaces, nothing touched."),
   each("ctxsw-16p-16k", 800, "switch", "Sixteen with 16 KB each."),
   each("ctxsw-16p-64k", 400, "switch", "Sixteen with 64 KB each: more than a second-level cache."),
+  each("select-tcp", 2000, "select", "A question about 100 TCP connections: kernel work without memory management."),
+  ttcp("tx", 1500, 4096),
+  ttcp("rx", 1500, 4096),
+  ttcp("tx", 500, 2048),
+  ttcp("rx", 500, 2048),
 ];
 
 export function workload(name: string): Workload | undefined {

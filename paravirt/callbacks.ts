@@ -2,7 +2,7 @@ import * as S from "../hypervisor/cpu-state.js";
 import { fixupSelector } from "./descriptor-tables.js";
 import type { Domain } from "./domain.js";
 import { copyFromGuest } from "./guest-access.js";
-import { EFAULT, EINVAL, ENOSYS } from "./public/errno.js";
+import { EFAULT, EINVAL, ENOSYS } from "../hypervisor/xen/public/errno.js";
 
 /** Entry points of the guest's kernel that are no traps (public/callback.h), its stack for entries from outside, and the FPU's switch. */
 

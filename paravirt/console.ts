@@ -1,8 +1,8 @@
 import type { Domain } from "./domain.js";
 import { accessOk, copyFromGuest, copyToGuest } from "./guest-access.js";
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
-import { EFAULT, EINVAL, ENOSYS } from "./public/errno.js";
-import { CONSOLEIO_read, CONSOLEIO_write } from "./public/xen.js";
+import { EFAULT, EINVAL, ENOSYS } from "../hypervisor/xen/public/errno.js";
+import { CONSOLEIO_read, CONSOLEIO_write } from "../hypervisor/xen/public/xen.js";
 import type { Memory } from "../hypervisor/memory.js";
 
 /** The two ways a guest writes to its console: the hypercall, and the ring that Dom0's console daemon serves (public/io/console.h). */

@@ -4,8 +4,8 @@ import { PGT_gdt_page, PGT_ldt_page, PGT_writable_page } from "./frame-table.js"
 import { fetchWords, accessOk } from "./guest-access.js";
 import { l1Place, mfnOf, PTE_P, readLow } from "./page-tables.js";
 import { getPageAndType, getPageType, putPageAndType, putPageType } from "./page-types.js";
-import { EFAULT, EINVAL } from "./public/errno.js";
-import { FIRST_RESERVED_GDT_ENTRY, FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS } from "./public/xen.js";
+import { EFAULT, EINVAL } from "../hypervisor/xen/public/errno.js";
+import { FIRST_RESERVED_GDT_ENTRY, FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS } from "../hypervisor/xen/public/xen.js";
 
 /**
  * The guest's GDT and LDT. Pages in use as such are of a type of their own, so the guest cannot write them; each descriptor is

@@ -10,7 +10,7 @@ import { PGT_l2_page_table, PGT_l3_page_table } from "./frame-table.js";
 import { newBasePointer } from "./mmuext.js";
 import { PTE_A, PTE_D, PTE_P, PTE_RW, PTE_US, writeEntry } from "./page-tables.js";
 import { getPageAndType } from "./page-types.js";
-import * as X from "./public/xen.js";
+import * as X from "../hypervisor/xen/public/xen.js";
 import { featuresOf, VERSION_TEXT } from "./version.js";
 import { HYPERCALL_SLOTS } from "./hypercalls.js";
 

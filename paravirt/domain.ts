@@ -6,13 +6,13 @@ import type { Machine } from "../hypervisor/machine.js";
 import type { Memory } from "../hypervisor/memory.js";
 import { GuestCrash } from "../hypervisor/trap.js";
 import type { ConsoleBackend } from "./console.js";
-import { EventChannels } from "./event-channels.js";
+import { EventChannels } from "../hypervisor/xen/event-channels.js";
 import { type FrameTable, PGT_writable_page } from "./frame-table.js";
 import type { GrantMapping } from "./grant-table-op.js";
-import { GrantTable } from "./grant-tables.js";
+import { GrantTable } from "../hypervisor/xen/grant-tables.js";
 import type { AddressLayout } from "./layout.js";
 import type { Hypercalls } from "./hypercalls.js";
-import { INVALID_M2P_ENTRY, TI_DPL, TI_IF, VCPU_EVTCHN_UPCALL_MASK, VCPU_EVTCHN_UPCALL_PENDING } from "./public/xen.js";
+import { INVALID_M2P_ENTRY, TI_DPL, TI_IF, VCPU_EVTCHN_UPCALL_MASK, VCPU_EVTCHN_UPCALL_PENDING } from "../hypervisor/xen/public/xen.js";
 import { getPageAndType, putPageAndType } from "./page-types.js";
 import type { ReservedArea } from "./reserved-area.js";
 import { updateRunstateArea } from "./sched.js";
@@ -123,7 +123,7 @@ export class Domain {
       upcall: () => this.wake(),
     });
     this.events.onPending = (port) => { if (this.polled?.has(port)) this.unblock(); };
-    this.grants = new GrantTable(parts.id, parts.frames, parts.machine.memory);
+    this.grants = new GrantTable(parts.id, () => parts.frames.allocateShared(parts.id), parts.machine.memory);
     this.grants.granted = {
       get: (mfn, writable) => writable ? getPageAndType(this, mfn, PGT_writable_page) : this.frames.getPage(mfn, this.id),
       put: (mfn, writable) => writable ? putPageAndType(this, mfn) : this.frames.putPage(mfn),

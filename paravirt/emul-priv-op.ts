@@ -15,7 +15,7 @@ import { copyFromGuest } from "./guest-access.js";
 import { newBasePointer } from "./mmuext.js";
 import { schedOpCompat } from "./sched.js";
 import { getDebugreg, setDebugreg } from "./trap-table.js";
-import { VCPU_CR2 } from "./public/xen.js";
+import { VCPU_CR2 } from "../hypervisor/xen/public/xen.js";
 
 /**
  * Instructions that #GP outside ring 0 and which Xen executes in the guest's place (arch/x86/traps.c, emulate_privileged_op). Ports

@@ -1,6 +1,6 @@
 import type { Domain } from "./domain.js";
 import { canWrite, copyFromGuest, copyToGuest } from "./guest-access.js";
-import { EFAULT, EINVAL, ENOSYS, EPERM } from "./public/errno.js";
+import { EFAULT, EINVAL, ENOSYS, EPERM } from "../hypervisor/xen/public/errno.js";
 
 /** event_channel_op: the sub-commands, their structures, and the older form with the command in the structure (public/event_channel.h). */
 

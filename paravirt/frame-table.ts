@@ -1,4 +1,4 @@
-import { DOMID_INVALID, DOMID_XEN } from "./public/xen.js";
+import { DOMID_INVALID, DOMID_XEN } from "../hypervisor/xen/public/xen.js";
 
 /** What a frame is used as while its type count is not zero (Xen's PGT_* types, asm-x86/mm.h). Exclusive of each other. */
 export const PGT_none = 0, PGT_l1_page_table = 1, PGT_l2_page_table = 2, PGT_l3_page_table = 3, PGT_gdt_page = 5, PGT_ldt_page = 6, PGT_writable_page = 7;
@@ -65,6 +65,13 @@ export class FrameTable {
     if (this.nextXen >= this.frames) throw new RangeError("Xen's heap is exhausted: the machine needs more monitor memory");
     const mfn = this.nextXen++;
     this.count[mfn] = 1;
+    return mfn;
+  }
+
+  /** Takes a frame of Xen's heap that domain `domid` may map. */
+  allocateShared(domid: number): number {
+    const mfn = this.allocateXen();
+    this.share(mfn, domid);
     return mfn;
   }
 

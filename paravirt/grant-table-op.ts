@@ -2,13 +2,13 @@ import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Domain } from "./domain.js";
 import { PGT_l1_page_table } from "./frame-table.js";
 import { accessOk, copyFromGuest, copyToGuest, storeWord } from "./guest-access.js";
-import * as G from "./grant-tables.js";
+import * as G from "../hypervisor/xen/grant-tables.js";
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
 import { preempted } from "./mmu-update.js";
 import { l1Place, mfnOf, PTE_A, PTE_D, PTE_P, PTE_RW, PTE_US, readLow, writeEntry, type EntryPlace } from "./page-tables.js";
 import { putPageFromL1e } from "./page-types.js";
-import { EFAULT, EINVAL, ENOSYS } from "./public/errno.js";
-import { DOMID_SELF } from "./public/xen.js";
+import { EFAULT, EINVAL, ENOSYS } from "../hypervisor/xen/public/errno.js";
+import { DOMID_SELF } from "../hypervisor/xen/public/xen.js";
 
 /**
  * grant_table_op: its sub-commands work on arrays of structures, each of which gets its own status (public/grant_table.h). A structure

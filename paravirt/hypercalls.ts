@@ -12,7 +12,7 @@ import { mmuextOp } from "./mmuext.js";
 import { mmuUpdate, updateVaMapping, updateVaMappingOtherdomain } from "./mmu-update.js";
 import { multicall } from "./multicall.js";
 import { physdevOp, physdevOpCompat } from "./physdev.js";
-import { ENOSYS, EPERM } from "./public/errno.js";
+import { ENOSYS, EPERM } from "../hypervisor/xen/public/errno.js";
 import { schedOp, schedOpCompat, setTimerOp, vcpuOp } from "./sched.js";
 import { getDebugreg, setDebugreg, setTrapTable } from "./trap-table.js";
 import { xenVersion } from "./version.js";

@@ -6,7 +6,7 @@ import { FRAME_RAM } from "../hypervisor/memory.js";
 import type { Strategy } from "../hypervisor/strategy.js";
 import { auditFrames } from "./audit.js";
 import { buildDomain } from "./domain-builder.js";
-import { Dom0, GRANTED_PORTS } from "./dom0.js";
+import { Dom0, type DomainNetwork, GRANTED_PORTS } from "./dom0.js";
 import { Domain } from "./domain.js";
 import { FrameTable } from "./frame-table.js";
 import { LAYOUT_32, LAYOUT_PAE } from "./layout.js";
@@ -21,6 +21,7 @@ export interface ParavirtOptions {
   readonly commandLine?: string;
   readonly initrd?: Uint8Array;
   readonly disks?: readonly BlockBackend[];
+  readonly network?: DomainNetwork;
   /** Takes the bytes of the console, by hypercall and by ring. */
   readonly consoleOut?: (byte: number) => void;
   /** Wall-clock time at boot, seconds since 1970; by default the RTC's. */
@@ -93,7 +94,7 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
   const pages = buildDomain(domain, dom0, mfns, {
     image, imageName: options.imageName ?? "the kernel", commandLine: options.commandLine ?? "", initrd: options.initrd,
   });
-  dom0.introduce("guest", pages, options.disks ?? []);
+  dom0.introduce("guest", pages, options.disks ?? [], options.network);
   domain.time.start(options.startTime);
   return { strategy, domain, dom0, consoleIn: (byte) => domain.console?.input(byte), audit: () => auditFrames(domain) };
 }

@@ -1,4 +1,4 @@
-import { HYPERVISOR_VIRT_START_NONPAE, HYPERVISOR_VIRT_START_PAE, MACH2PHYS_VIRT_END_NONPAE, MACH2PHYS_VIRT_END_PAE } from "./public/xen.js";
+import { HYPERVISOR_VIRT_START_NONPAE, HYPERVISOR_VIRT_START_PAE, MACH2PHYS_VIRT_END_NONPAE, MACH2PHYS_VIRT_END_PAE } from "../hypervisor/xen/public/xen.js";
 
 /**
  * Shape of the page tables and of the reserved part of an address space, for x86_32 or x86_32p. The public part is in

@@ -3,8 +3,8 @@ import { accessOk, canWrite, copyFromGuest, copyToGuest, fetchWords, storeWord }
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
 import { preempted } from "./mmu-update.js";
 import { putPageAndType } from "./page-types.js";
-import { EFAULT, EINVAL, ENOMEM, ENOSYS, EPERM } from "./public/errno.js";
-import { DOMID_SELF, INVALID_M2P_ENTRY } from "./public/xen.js";
+import { EFAULT, EINVAL, ENOMEM, ENOSYS, EPERM } from "../hypervisor/xen/public/errno.js";
+import { DOMID_SELF, INVALID_M2P_ENTRY } from "../hypervisor/xen/public/xen.js";
 
 /**
  * memory_op: how much memory the domain has (public/memory.h). Sub-commands that work on extents answer how many were done, as Xen

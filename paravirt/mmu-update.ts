@@ -4,9 +4,9 @@ import { accessOk, fetchWords, storeWord } from "./guest-access.js";
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
 import { l1Place } from "./page-tables.js";
 import { getPageType, modL1Entry, modL2Entry, modL3Entry, putPageType } from "./page-types.js";
-import { EFAULT, EINVAL, EPERM, ESRCH } from "./public/errno.js";
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../hypervisor/xen/public/errno.js";
 import { DOMID_IO, DOMID_SELF, MMU_MACHPHYS_UPDATE, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD,
-  MMU_UPDATE_PREEMPTED, UVMF_ALL, UVMF_FLUSHTYPE_MASK, UVMF_INVLPG, UVMF_LOCAL, UVMF_TLB_FLUSH } from "./public/xen.js";
+  MMU_UPDATE_PREEMPTED, UVMF_ALL, UVMF_FLUSHTYPE_MASK, UVMF_INVLPG, UVMF_LOCAL, UVMF_TLB_FLUSH } from "../hypervisor/xen/public/xen.js";
 
 /** mmu_update and update_va_mapping: single page-table entries (public/xen.h). */
 

@@ -7,8 +7,8 @@ import { fetchWords } from "./guest-access.js";
 import type { HypercallResult } from "./hypercall-result.js";
 import { runBatch } from "./mmu-update.js";
 import { getPageAndType, putPageAndType } from "./page-types.js";
-import { EINVAL } from "./public/errno.js";
-import * as X from "./public/xen.js";
+import { EINVAL } from "../hypervisor/xen/public/errno.js";
+import * as X from "../hypervisor/xen/public/xen.js";
 
 /** mmuext_op: whole page tables, the TLB, the LDT (public/xen.h, struct mmuext_op: cmd, arg1, arg2). */
 

@@ -2,7 +2,7 @@ import type { Domain } from "./domain.js";
 import { accessOk, fetchWords, storeWord } from "./guest-access.js";
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
 import { preempted } from "./mmu-update.js";
-import { EFAULT, EINVAL } from "./public/errno.js";
+import { EFAULT, EINVAL } from "../hypervisor/xen/public/errno.js";
 
 /** multicall: several hypercalls for one entry to Xen (public/xen.h, struct multicall_entry: op, result, args[6]). */
 

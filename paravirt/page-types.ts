@@ -1,4 +1,4 @@
-import { DOMID_IO } from "./public/xen.js";
+import { DOMID_IO } from "../hypervisor/xen/public/xen.js";
 import { checkSegmentPage, invalidateLdt } from "./descriptor-tables.js";
 import type { Domain } from "./domain.js";
 import { BACKPTR_MANY, BACKPTR_MUTABLE, PGT_gdt_page, PGT_l1_page_table, PGT_l2_page_table, PGT_l3_page_table, PGT_ldt_page, PGT_none,

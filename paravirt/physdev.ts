@@ -1,6 +1,6 @@
 import type { Domain } from "./domain.js";
 import { copyFromGuest } from "./guest-access.js";
-import { EFAULT, EINVAL, ENOSYS, EPERM } from "./public/errno.js";
+import { EFAULT, EINVAL, ENOSYS, EPERM } from "../hypervisor/xen/public/errno.js";
 
 /** physdev_op for a domain without devices of its own: only its I/O privilege level (public/physdev.h). */
 

@@ -3,7 +3,7 @@ import type { Memory } from "../hypervisor/memory.js";
 import type { FrameTable } from "./frame-table.js";
 import type { AddressLayout } from "./layout.js";
 import { PAGE_HYPERVISOR_RO } from "./page-tables.js";
-import { FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS, INVALID_M2P_ENTRY } from "./public/xen.js";
+import { FIRST_RESERVED_GDT_PAGE, FLAT_RING1_CS, INVALID_M2P_ENTRY } from "../hypervisor/xen/public/xen.js";
 
 /** Pages of a virtual processor's part of the per-domain area: its GDT, then its LDT. */
 const GDT_PAGES = 16, LDT_PAGES = 16;

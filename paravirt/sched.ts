@@ -1,7 +1,7 @@
 import { GuestCrash } from "../hypervisor/trap.js";
 import type { Domain } from "./domain.js";
 import { accessOk, copyFromGuest, copyToGuest, fetchWords } from "./guest-access.js";
-import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSYS, EPERM } from "./public/errno.js";
+import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSYS, EPERM } from "../hypervisor/xen/public/errno.js";
 
 /** Giving up the processor, ending the domain, timers and the virtual processor's state (public/sched.h, public/vcpu.h). */
 

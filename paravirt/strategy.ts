@@ -8,7 +8,7 @@ import { mapLdtPage } from "./descriptor-tables.js";
 import type { Domain } from "./domain.js";
 import { emulatePrivilegedOp } from "./emul-priv-op.js";
 import { Hypercalls } from "./hypercalls.js";
-import { HYPERCALL_VECTOR, VCPU_CR2 } from "./public/xen.js";
+import { HYPERCALL_VECTOR, VCPU_CR2 } from "../hypervisor/xen/public/xen.js";
 import { guestTrap, hasDirectTrap, softIntPermitted } from "./trap-table.js";
 
 /** Linear addresses that the LDT is mapped at: 8,192 descriptors. */

@@ -2,7 +2,7 @@ import { timeStampCounter } from "../hypervisor/model-specific-registers.js";
 import { DEFAULT_START_TIME } from "../hypervisor/devices/rtc146818.js";
 import type { Domain } from "./domain.js";
 import { SHARED_WC_NSEC, SHARED_WC_SEC, SHARED_WC_VERSION, TIME_SYSTEM_TIME, TIME_TSC_SHIFT, TIME_TSC_TIMESTAMP, TIME_TSC_TO_SYSTEM_MUL,
-  TIME_VERSION, VCPU_TIME, VIRQ_TIMER } from "./public/xen.js";
+  TIME_VERSION, VCPU_TIME, VIRQ_TIMER } from "../hypervisor/xen/public/xen.js";
 
 /**
  * Xen's times: the cycle counter, system time (nanoseconds since boot, the guest computes it from the counter by the numbers in

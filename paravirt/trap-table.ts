@@ -6,8 +6,8 @@ import { dplOfTrap, masksEvents, type Domain } from "./domain.js";
 import { fetchWords } from "./guest-access.js";
 import { Continuation, type HypercallResult } from "./hypercall-result.js";
 import { preempted } from "./mmu-update.js";
-import { EFAULT, EINVAL, EPERM } from "./public/errno.js";
-import { TRAP_INFO_BYTES } from "./public/xen.js";
+import { EFAULT, EINVAL, EPERM } from "../hypervisor/xen/public/errno.js";
+import { TRAP_INFO_BYTES } from "../hypervisor/xen/public/xen.js";
 
 /** The guest's virtual IDT: where exceptions and software interrupts go (arch-x86/xen.h: struct trap_info, set_trap_table). */
 

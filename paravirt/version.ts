@@ -1,6 +1,6 @@
 import type { Domain } from "./domain.js";
 import { copyFromGuest, copyToGuest } from "./guest-access.js";
-import { EFAULT, EINVAL, ENOSYS } from "./public/errno.js";
+import { EFAULT, EINVAL, ENOSYS } from "../hypervisor/xen/public/errno.js";
 
 /** xen_version: what hypervisor this is (public/version.h, public/features.h). */
 

@@ -1,6 +1,6 @@
 import type { Domain } from "./domain.js";
-import { EINVAL, ENOSYS } from "./public/errno.js";
-import { MAX_VMASST_TYPE, VMASST_CMD_disable, VMASST_CMD_enable } from "./public/xen.js";
+import { EINVAL, ENOSYS } from "../hypervisor/xen/public/errno.js";
+import { MAX_VMASST_TYPE, VMASST_CMD_disable, VMASST_CMD_enable } from "../hypervisor/xen/public/xen.js";
 
 /** HYPERVISOR_vm_assist(cmd, type): turns an assistance on or off. */
 export function vmAssist(d: Domain, [command, type]: readonly number[]): number {

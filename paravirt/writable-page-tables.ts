@@ -5,7 +5,7 @@ import type { Domain } from "./domain.js";
 import { PGT_l1_page_table } from "./frame-table.js";
 import { entryAddress, l1Place, l2Place, mfnOf, PTE_A, PTE_D, PTE_P, PTE_RW, readHigh, readLow, writeEntry, type EntryPlace } from "./page-tables.js";
 import { getPageFromL1e, putPageFromL1e, putPageType } from "./page-types.js";
-import { VMASST_TYPE_writable_pagetables } from "./public/xen.js";
+import { VMASST_TYPE_writable_pagetables } from "../hypervisor/xen/public/xen.js";
 
 /**
  * Writable page tables, as Xen 2 and 3.0 had them. The guest sees its L1 tables read-only; a write to one faults, and instead of

@@ -18,6 +18,7 @@ import type { Strategy } from "../hypervisor/strategy.js";
 import type { WrongResult } from "../translator/classic/wrong-results.js";
 import type { Engine, EngineOptions } from "../translator/engine.js";
 import { type BootMedium, drivesOf, installFirmware } from "./boot-medium.js";
+import { hostNetwork, type HostPath } from "./host-network.js";
 import type { VmOptions } from "./options.js";
 
 /** Classic: an instruction that did, deprivileged, what it does not do on a bare machine. */
@@ -72,8 +73,11 @@ export type Builder = (parts: Parts) => Assembly;
 /** Device windows and the BIOS's area below 1 MiB that are not memory: the VGA's 128 KiB. */
 const VGA_FIRST = 0xa0, VGA_END = 0xc0;
 
-/** The PC around a guest that is not paravirtual; interrupts make the run loop look up. `onA20` is what the gate means to the mode. */
-export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open: boolean) => void): Platform {
+/**
+ * The PC around a guest that is not paravirtual; interrupts make the run loop look up. `onA20` is what the gate means to the mode; `path`
+ * how a frame gets to the host's network adapter, where there is a host.
+ */
+export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open: boolean) => void, path?: HostPath): Platform {
   const { machine, outside, medium } = parts;
   const { clock, ledger, cpu } = machine;
   const platform = createPlatform({
@@ -84,7 +88,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
     onNmi: () => cpu.signalNmi(),
     onA20,
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
-    network: parts.options.network, videoRom: buildVideoRom().bytes,
+    network: hostNetwork(parts.options.network, (name, n) => ledger.event(name, n), path), videoRom: buildVideoRom().bytes,
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;

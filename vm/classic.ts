@@ -1,5 +1,6 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createClassic } from "../translator/classic/classic.js";
+import { inMonitor } from "./host-network.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
 
@@ -8,7 +9,7 @@ export const buildClassic: Builder = (parts) => {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
   const { strategy, memory, shadow, start, report } = createClassic(machine, lateController(() => platform!));
-  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open));
+  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open), inMonitor);
   const { ports, uart, vga } = platform;
   return {
     strategy, memory,

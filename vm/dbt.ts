@@ -1,5 +1,6 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createDbt } from "../translator/fullvirt/dbt.js";
+import { hosted } from "./host-network.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
 
@@ -8,7 +9,7 @@ export const buildDbt: Builder = (parts) => {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
   const { strategy, memory, shadow, p2m, hooks } = createDbt(machine, lateController(() => platform!));
-  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open));
+  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open), hosted);
   const { ports, uart, vga } = platform;
   return {
     strategy, memory, engine: { translation: hooks },

@@ -2,6 +2,7 @@ import type { Platform } from "../hypervisor/devices/platform.js";
 import type { GuestMemory } from "../hypervisor/devices/device.js";
 import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
 import { createHvm } from "../hvm/hvm.js";
+import { besideGuest } from "./host-network.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 
 /** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */
@@ -14,7 +15,7 @@ export const buildHvm: Builder = (parts) => {
   };
   let platform: Platform | undefined = undefined;
   const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
-  platform = assemblePlatform(parts, memory, hvm.setA20);
+  platform = assemblePlatform(parts, memory, hvm.setA20, besideGuest);
   const { ports, uart, vga } = platform;
   return {
     strategy: hvm.strategy, memory,

@@ -14,7 +14,7 @@ export const buildParavirt: Builder = ({ machine, image, imageName, initrd, disk
   const { kinds } = identifyImage(image, imageName);
   if (!kinds.includes("xen-pv")) throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode paravirt runs kernels ported to Xen`);
   const xen = createParavirt(machine, {
-    image: parseXenElf(image, imageName), imageName, commandLine: options.append, initrd, disks, consoleOut: outside.serialOut,
+    image: parseXenElf(image, imageName), imageName, commandLine: options.append, initrd, disks, network: options.network, consoleOut: outside.serialOut,
   });
   return {
     strategy: xen.strategy,

@@ -208,11 +208,13 @@ static void ip_input(struct packet *p)
 int net_settle(void)
 {
 	static int settling;
-	if (settling || !loopback.head) return 0;
+	if (settling) return 0;
+	int any = loopback.head != NULL;
 	settling = 1;
 	for (struct packet *p; (p = packets_take(&loopback));) ip_input(p);
 	settling = 0;
-	return 1;
+	nic_flush();
+	return any;
 }
 
 void net_receive(struct packet *p)
@@ -223,7 +225,6 @@ void net_receive(struct packet *p)
 	if (type == ETH_IP) ip_input(p);
 	else if (type == ETH_ARP) arp_input(p);
 	else packet_put(p);
-	net_settle();
 }
 
 /* --- start --- */

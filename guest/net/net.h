@@ -47,7 +47,7 @@ static inline u16 sum_fold(u32 sum)
 void ip_send(struct packet *p, u32 to, u32 protocol);   /* data is the transport header; takes the reference */
 u32 ip_source(u32 to);                        /* the address we have towards `to` */
 u32 ip_mtu(u32 to);
-int net_settle(void);                         /* takes what is on the loopback, before interrupts go on; whether there was any */
+int net_settle(void);                         /* before interrupts go on: takes what is on the loopback; whether there was any */
 void arp_retry(void);                         /* once a second */
 
 /* --- tcp.c --- */
@@ -56,5 +56,6 @@ void tcp_input(struct packet *p, u32 from, u32 to);     /* data is the TCP heade
 /* --- the port's card --- */
 int nic_init(u8 *mac);                        /* 1 when there is one */
 void nic_send(struct packet *p);              /* a whole frame; takes the reference */
-void net_receive(struct packet *p);           /* the card's: a whole frame; takes the reference */
+void nic_flush(void);                         /* no more frames for now */
+void net_receive(struct packet *p);           /* the card's: a whole frame; takes the reference; net_settle after the last */
 #endif

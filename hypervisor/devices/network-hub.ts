@@ -13,8 +13,9 @@ export class NetworkHub implements Network {
   connect(receive: (frame: Uint8Array) => void): NetworkPort {
     this.receivers.push(receive);
     return {
-      send: frame => {
+      send: (frame, sent) => {
         for (const other of this.receivers) if (other !== receive) other(frame.slice());
+        sent?.();
       },
       unplug: () => { this.receivers.splice(this.receivers.indexOf(receive), 1); },
     };

@@ -21,7 +21,7 @@ import type { Pic8259Pair } from "./pic8259.js";
 import { BUS_MASTER_PORTS, Piix3Ide } from "./piix3-ide.js";
 import { ApmPorts, Piix4Pm, PM_LENGTH } from "./piix4-pm.js";
 import { Pit8254 } from "./pit8254.js";
-import type { Network } from "../network/network.js";
+import { DEFAULT_MAC, type Network } from "../network/network.js";
 import { Rtc146818 } from "./rtc146818.js";
 import { Rtl8139, RTL8139_BYTES } from "./rtl8139.js";
 import { romWindow } from "./rom.js";
@@ -103,8 +103,6 @@ const BUS_MASTER_BASE = 0xc000;
 const VGA_SLOT = 2, FRAME_BUFFER = 0xe000_0000;
 /** The network card's slot and windows. */
 const NIC_SLOT = 3, NIC_PORTS = 0xc100, NIC_MEMORY = 0xfebf_1000;
-/** Locally administered. */
-const DEFAULT_MAC: readonly number[] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;

@@ -52,9 +52,10 @@ export class NetworkLink implements Network {
       clock.schedule(inbound.pass(frame.length) + delay, () => deliver(frame, false, receive));
     });
     return {
-      send: (frame) => {
+      send: (frame, sent) => {
         const own = frame.slice();
         clock.schedule(clock.now() + delay, () => deliver(own, true, (f) => host.receive(f)));
+        sent?.();
       },
       unplug: () => { plugged = this.connected = false; },
     };

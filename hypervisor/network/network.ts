@@ -6,8 +6,11 @@ import type { DeviceClock } from "../devices/device.js";
 
 /** One end of a cable. */
 export interface NetworkPort {
-  /** A frame has left the card, its last bit included. The bytes are kept by nobody but the receivers, who copy them. */
-  send(frame: Uint8Array): void;
+  /**
+   * A frame has left the card, its last bit included. The bytes are kept by nobody but the receivers, who copy them. `sent` is called when
+   * the frame is out of the host's hands too: at once, where there is no host's adapter behind (host-adapter.ts).
+   */
+  send(frame: Uint8Array, sent?: () => void): void;
   /** Pulls the cable out: nothing arrives any more. */
   unplug(): void;
 }
@@ -23,6 +26,9 @@ export interface Network {
 export const WIRE_OVERHEAD = 24;
 /** Shortest frame without its FCS: shorter ones are padded by the sender. */
 export const MIN_FRAME = 60;
+
+/** Of a card that nobody gives another; locally administered. */
+export const DEFAULT_MAC: readonly number[] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 /** One direction of a full-duplex wire: frames go one after the other, at its rate. */
 export class Wire {

@@ -51,7 +51,7 @@ function received(kb: number): string {
   return hex(fnv(h, bytes.length));
 }
 
-for (const mode of ["native", "dbt", "hvm", "classic"] as const) {
+for (const mode of ["native", "dbt", "paravirt", "hvm", "classic"] as const) {
   test(`${mode}: streams of both directions arrive whole, with an MTU of 1500 and of 500 (RFC 9293)`, () => {
     const lines = run(mode, "workload=ttcp-tx-1500 n=100").output + run(mode, "workload=ttcp-rx-500 n=100 mtu=500", { mtu: 500 }).output;
     assert.match(lines, new RegExp(`ttcp-tx-1500 \\d+ ${sent(100)}`));

@@ -3,8 +3,8 @@ import { suite } from "uvu";
 import * as S from "../../hypervisor/cpu-state.js";
 import { checkDescriptor } from "../../paravirt/descriptor-tables.js";
 import { PGT_gdt_page, PGT_ldt_page } from "../../paravirt/frame-table.js";
-import { EFAULT, EINVAL } from "../../paravirt/public/errno.js";
-import { DOMID_SELF } from "../../paravirt/public/xen.js";
+import { EFAULT, EINVAL } from "../../hypervisor/xen/public/errno.js";
+import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { BASE, CODE, hypercall, PAGE, powerOff, rig, SCRATCH, words } from "./rig.js";
 
 /** GDT and LDT: what a descriptor of the guest's may say, and pages that hold them. */

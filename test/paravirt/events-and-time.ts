@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
-import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM, ESRCH } from "../../paravirt/public/errno.js";
-import { DOMID_SELF, SHARED_EVTCHN_MASK, SHARED_EVTCHN_PENDING, VCPU_EVTCHN_PENDING_SEL } from "../../paravirt/public/xen.js";
+import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM, ESRCH } from "../../hypervisor/xen/public/errno.js";
+import { DOMID_SELF, SHARED_EVTCHN_MASK, SHARED_EVTCHN_PENDING, VCPU_EVTCHN_PENDING_SEL } from "../../hypervisor/xen/public/xen.js";
 import { PAGE, rig, type Rig, SCRATCH } from "./rig.js";
 
 /** Event channels in shared_info's two levels, waiting, timers and the time that shared_info tells. */

@@ -1,8 +1,8 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
-import * as G from "../../paravirt/grant-tables.js";
-import { EFAULT, EINVAL, EPERM } from "../../paravirt/public/errno.js";
-import { DOMID_SELF } from "../../paravirt/public/xen.js";
+import * as G from "../../hypervisor/xen/grant-tables.js";
+import { EFAULT, EINVAL, EPERM } from "../../hypervisor/xen/public/errno.js";
+import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { PAGE, rig, type Rig, SCRATCH } from "./rig.js";
 
 /** Grant tables in both directions, and how much memory a domain has. */

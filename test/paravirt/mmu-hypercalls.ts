@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
-import { EFAULT, EINVAL, EPERM, ESRCH } from "../../paravirt/public/errno.js";
-import { DOMID_IO, DOMID_SELF } from "../../paravirt/public/xen.js";
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../../hypervisor/xen/public/errno.js";
+import { DOMID_IO, DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { PAGE, rig, SCRATCH } from "./rig.js";
 
 /** mmu_update, update_va_mapping, mmuext_op and multicall: batches, partial completion, refusals. */

@@ -2,8 +2,8 @@ import * as assert from "uvu/assert";
 import { suite } from "uvu";
 import { PGT_l1_page_table, PGT_l2_page_table, PGT_l3_page_table, PGT_none, PGT_writable_page } from "../../paravirt/frame-table.js";
 import { mfnOf, readLow, writeEntry } from "../../paravirt/page-tables.js";
-import { EINVAL } from "../../paravirt/public/errno.js";
-import { DOMID_SELF } from "../../paravirt/public/xen.js";
+import { EINVAL } from "../../hypervisor/xen/public/errno.js";
+import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { BASE, PAGE, rig, type Rig, SCRATCH } from "./rig.js";
 
 /** Page types and their reference counts: what may become a page table, and what may then be done with it. */

@@ -2,6 +2,7 @@ import type { BlockBackend } from "../../hypervisor/devices/block-backend.js";
 import type { XenElf } from "../../hypervisor/loader/xen-elf.js";
 import { createMachine, type Machine } from "../../hypervisor/machine.js";
 import type { CostProfile } from "../../hypervisor/ledger.js";
+import type { Network } from "../../hypervisor/network/network.js";
 import { Trap } from "../../hypervisor/trap.js";
 import { Continuation } from "../../paravirt/hypercall-result.js";
 import { HYPERCALLS } from "../../paravirt/hypercalls.js";
@@ -25,6 +26,7 @@ export interface RigOptions {
   readonly code?: readonly number[] | Uint8Array;
   readonly mib?: number;
   readonly disks?: readonly BlockBackend[];
+  readonly network?: Network;
   readonly costs?: CostProfile["costs"];
   readonly image?: Partial<XenElf>;
 }
@@ -66,7 +68,7 @@ export function rig(options: RigOptions = {}): Rig {
   const engine = new Engine(machine);
   const bytes: number[] = [];
   const pv = createParavirt(machine, {
-    image: xenElf(options.code ?? [0xeb, 0xfe], options.pae ?? true, options.image), commandLine: "test", disks: options.disks ?? [],
+    image: xenElf(options.code ?? [0xeb, 0xfe], options.pae ?? true, options.image), commandLine: "test", disks: options.disks ?? [], ...(options.network ? { network: { hub: options.network } } : {}),
     consoleOut: (byte) => bytes.push(byte),
   });
   const { domain: d } = pv;

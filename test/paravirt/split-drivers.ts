@@ -1,12 +1,12 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
 import { type BlockBackend, MemoryBackend } from "../../hypervisor/devices/block-backend.js";
-import * as B from "../../paravirt/block-back.js";
+import * as B from "../../hypervisor/xen/block-back.js";
 import { xvdNumber } from "../../paravirt/dom0.js";
-import * as G from "../../paravirt/grant-tables.js";
-import { Store, StoreError } from "../../paravirt/store.js";
-import * as W from "../../paravirt/store-ring.js";
-import { DOMID_SELF, START_CONSOLE_EVTCHN, START_CONSOLE_MFN, START_STORE_EVTCHN, START_STORE_MFN } from "../../paravirt/public/xen.js";
+import * as G from "../../hypervisor/xen/grant-tables.js";
+import { Store, StoreError } from "../../hypervisor/xen/store.js";
+import * as W from "../../hypervisor/xen/store-ring.js";
+import { DOMID_SELF, START_CONSOLE_EVTCHN, START_CONSOLE_MFN, START_STORE_EVTCHN, START_STORE_MFN } from "../../hypervisor/xen/public/xen.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { BASE, PAGE, rig, type Rig, SCRATCH } from "./rig.js";
 

@@ -5,7 +5,7 @@ import { parseXenElf } from "../../hypervisor/loader/xen-elf.js";
 import { createMachine } from "../../hypervisor/machine.js";
 import { GuestCrash } from "../../hypervisor/trap.js";
 import { createParavirt, paravirtMonitorBytes } from "../../paravirt/index.js";
-import { DOMID_SELF } from "../../paravirt/public/xen.js";
+import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { Engine } from "../../translator/engine.js";
 import { buildElf } from "../loader/build-elf.js";
 import { BASE, CODE, hypercall, PAGE, powerOff, PROFILE, rig, SCRATCH, STACK_TOP, words } from "./rig.js";

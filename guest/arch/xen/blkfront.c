@@ -2,7 +2,6 @@
  * store to find each other. One request at a time, as the cache above asks. */
 #include "kernel.h"
 
-enum { STATE_INITIALISED = 3, STATE_CONNECTED = 4, STATE_CLOSING = 5 };
 enum { GRANT_RING = 8, GRANT_DATA = 9 };      /* 0 to 7 are reserved */
 #define SECTORS (PAGE / 512)
 struct request { u8 operation, segments; u16 handle; u64 id, sector; struct { u32 grant; u8 first, last; } seg[11]; };
@@ -20,21 +19,6 @@ static struct waitq done;
 
 static void disk_event(void) { wakeup(&done); }
 
-static u32 number(const char *dir, const char *key)
-{
-	char path[80], value[16];
-	format(path, sizeof path, "%s/%s", dir, key);
-	return store_read(path, value, sizeof value) < 0 ? 0 : atoi(value);
-}
-
-static int set(const char *dir, const char *key, u32 v)
-{
-	char path[80], value[16];
-	format(path, sizeof path, "%s/%s", dir, key);
-	format(value, sizeof value, "%u", v);
-	return store_write(path, value);
-}
-
 u32 disk_init(void)
 {
 	char id[32], dir[48], other[64], path[80];
@@ -42,8 +26,8 @@ u32 disk_init(void)
 	format(dir, sizeof dir, "device/vbd/%s", id);
 	format(path, sizeof path, "%s/backend", dir);
 	if (store_read(path, other, sizeof other) < 0) return 0;
-	backend = number(dir, "backend-id");
-	handle = number(dir, "virtual-device");
+	backend = store_number(dir, "backend-id");
+	handle = store_number(dir, "virtual-device");
 	if (!handle) handle = atoi(id);
 
 	ring = page_alloc();
@@ -51,21 +35,13 @@ u32 disk_init(void)
 	grant(GRANT_RING, backend, pfn_of(ring), 0);
 	port = event_alloc(backend);
 	event_bind(port, disk_event);
-	if (set(dir, "ring-ref", GRANT_RING) < 0 || set(dir, "event-channel", port) < 0) return 0;
+	if (store_set(dir, "ring-ref", GRANT_RING) < 0 || store_set(dir, "event-channel", port) < 0) return 0;
 	format(path, sizeof path, "%s/protocol", dir);
-	if (store_write(path, "x86_32-abi") < 0 || set(dir, "state", STATE_INITIALISED) < 0) return 0;
+	if (store_write(path, "x86_32-abi") < 0 || store_set(dir, "state", STATE_INITIALISED) < 0) return 0;
 
-	format(path, sizeof path, "%s/state", other);
-	int watched = store_watch(path) >= 0;
-	for (u32 tries = 0;; tries++) {
-		u32 state = number(other, "state");
-		if (state == STATE_CONNECTED) break;
-		if (state >= STATE_CLOSING || (!watched && tries == 1000)) return 0;
-		if (watched) store_wait();
-		else H2(HC_sched_op, SCHEDOP_yield, 0);
-	}
-	u32 sectors = number(other, "sectors");
-	set(dir, "state", STATE_CONNECTED);
+	if (!store_await(other, STATE_CONNECTED)) return 0;
+	u32 sectors = store_number(other, "sectors");
+	store_set(dir, "state", STATE_CONNECTED);
 	return sectors / SECTORS;
 }
 

@@ -39,6 +39,6 @@ start:                                        /* 0xC0001000: ring 1, paging on, 
 	.globl boot_stack, shared_info, grant_table, gdt
 boot_stack: .skip 4096                        /* later that of the idle loop */
 shared_info: .skip 4096                       /* the next two: only their addresses are used, other frames get mapped here */
-grant_table: .skip 4096
+grant_table: .skip 8192
 gdt: .skip 4096
 	.section .note.GNU-stack, "", @progbits

@@ -72,11 +72,12 @@ static void gdt_init(void)
 
 static void grants_init(void)
 {
-	u32 frame;
-	struct setup_table s = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = &frame };
+	u32 frames[2];
+	struct setup_table s = { .dom = DOMID_SELF, .nr_frames = countof(frames), .frame_list = frames };
 	must_succeed(H3(HC_grant_table_op, GNTTABOP_setup_table, &s, 1), "grant_table_op");
 	must_succeed(s.status, "setup_table");
-	remap_kernel_page(grant_table, frame, P_PRESENT | P_WRITE | P_ACCESSED | P_DIRTY);
+	for (u32 i = 0; i < countof(frames); i++)
+		remap_kernel_page((u8 *)grant_table + i * PAGE, frames[i], P_PRESENT | P_WRITE | P_ACCESSED | P_DIRTY);
 }
 
 void grant(u32 ref, u32 domain, u32 pfn, int readonly)

@@ -105,3 +105,33 @@ void store_wait(void)
 	while (watch_events == seen) receive(body, sizeof body, &len);
 	seen++;
 }
+
+u32 store_number(const char *dir, const char *key)
+{
+	char path[80], value[16];
+	format(path, sizeof path, "%s/%s", dir, key);
+	return store_read(path, value, sizeof value) < 0 ? 0 : atoi(value);
+}
+
+int store_set(const char *dir, const char *key, u32 v)
+{
+	char path[80], value[16];
+	format(path, sizeof path, "%s/%s", dir, key);
+	format(value, sizeof value, "%u", v);
+	return store_write(path, value);
+}
+
+/* Until the other side of a device is in `state`; 0 when it closes instead. */
+int store_await(const char *dir, u32 state)
+{
+	char path[80];
+	format(path, sizeof path, "%s/state", dir);
+	int watched = store_watch(path) >= 0;
+	for (u32 tries = 0;; tries++) {
+		u32 now = store_number(dir, "state");
+		if (now == state) return 1;
+		if (now >= STATE_CLOSING || (!watched && tries == 1000)) return 0;
+		if (watched) store_wait();
+		else H2(HC_sched_op, SCHEDOP_yield, 0);
+	}
+}

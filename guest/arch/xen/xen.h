@@ -92,5 +92,9 @@ int store_list(const char *path, char *names, u32 size);
 int store_write(const char *path, const char *value);
 int store_watch(const char *path);
 void store_wait(void);
+enum { STATE_INITIALISED = 3, STATE_CONNECTED = 4, STATE_CLOSING = 5 };   /* of a device: xenbus's */
+u32 store_number(const char *dir, const char *key);   /* 0 when it is not there */
+int store_set(const char *dir, const char *key, u32 v);
+int store_await(const char *dir, u32 state);
 #endif
 #endif

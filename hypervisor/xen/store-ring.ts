@@ -1,4 +1,4 @@
-import type { Memory } from "../hypervisor/memory.js";
+import type { Memory } from "../memory.js";
 import { type Permission, type Store, StoreError } from "./store.js";
 
 /**

@@ -1,5 +1,4 @@
-import type { Memory } from "../hypervisor/memory.js";
-import type { FrameTable } from "./frame-table.js";
+import type { Memory } from "../memory.js";
 
 /**
  * Grant tables (public/grant_table.h): a domain lets another map, or copy from and to, single frames of its own. This file is the
@@ -22,13 +21,15 @@ interface ActiveGrant {
 
 /** How the frame table's references for a granted frame are taken: they are the granting domain's, by its rules. */
 export interface GrantedFrames {
-  get(mfn: number, writable: boolean): boolean;
-  put(mfn: number, writable: boolean): void;
+  get(frame: number, writable: boolean): boolean;
+  put(frame: number, writable: boolean): void;
+  /** Machine frame of a frame as the domain names it; absent where domains name machine frames. */
+  machine?(frame: number): number;
 }
 
 export class GrantTable {
   readonly id: number;
-  private readonly frames: FrameTable;
+  private readonly newFrame: () => number;
   private readonly memory: Memory;
   /** Frames of the shared table, all of them Xen's. */
   readonly sharedMfns: number[] = [];
@@ -38,19 +39,16 @@ export class GrantTable {
   /** Set with the domain: taking references needs its page types. */
   granted: GrantedFrames = { get: () => false, put: () => {} };
 
-  constructor(id: number, frames: FrameTable, memory: Memory) {
+  /** `newFrame` gives a frame of the hypervisor's that domain `id` may map. */
+  constructor(id: number, newFrame: () => number, memory: Memory) {
     this.id = id;
-    this.frames = frames;
+    this.newFrame = newFrame;
     this.memory = memory;
   }
 
   /** Makes the table's frames, mappable by the domain. */
   createShared(): void {
-    while (this.sharedMfns.length < NR_GRANT_FRAMES) {
-      const mfn = this.frames.allocateXen();
-      this.frames.share(mfn, this.id);
-      this.sharedMfns.push(mfn);
-    }
+    while (this.sharedMfns.length < NR_GRANT_FRAMES) this.sharedMfns.push(this.newFrame());
   }
 
   private entryAddress(ref: number): number {
@@ -76,7 +74,7 @@ export class GrantTable {
 
   /**
    * Begins a use of entry `ref` by domain `by`: the entry is checked, its in-use bits set and references taken on its frame.
-   * Gives the frame, or a GNTST_* error.
+   * Gives the machine frame, or a GNTST_* error.
    */
   acquire(ref: number, by: number, writable: boolean): number {
     if (!this.valid(ref)) return GNTST_bad_gntref;
@@ -91,7 +89,7 @@ export class GrantTable {
     else grant.readers++;
     this.active.set(ref, grant);
     this.setFlags(ref, this.flagsOf(ref) | GTF_reading | (writable ? GTF_writing : 0));
-    return grant.frame;
+    return this.granted.machine?.(grant.frame) ?? grant.frame;
   }
 
   /** Ends a use. */

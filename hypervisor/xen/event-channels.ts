@@ -1,4 +1,4 @@
-import type { Memory } from "../hypervisor/memory.js";
+import type { Memory } from "../memory.js";
 import { EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, ESRCH } from "./public/errno.js";
 import { DOMID_SELF, EVTCHN_2L_NR_CHANNELS, NR_VIRQS, SHARED_EVTCHN_MASK, SHARED_EVTCHN_PENDING, VCPU_EVTCHN_PENDING_SEL,
   VCPU_EVTCHN_UPCALL_PENDING } from "./public/xen.js";

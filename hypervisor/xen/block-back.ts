@@ -1,8 +1,8 @@
-import { RAM_BASE } from "../hypervisor/heap.js";
-import { type BlockBackend, SECTOR_SIZE } from "../hypervisor/devices/block-backend.js";
-import { DiskHead, type DiskTiming } from "../hypervisor/devices/disk-timing.js";
-import type { Clock } from "../hypervisor/clock.js";
-import type { Memory } from "../hypervisor/memory.js";
+import { RAM_BASE } from "../heap.js";
+import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
+import { DiskHead, type DiskTiming } from "../devices/disk-timing.js";
+import type { Clock } from "../clock.js";
+import type { Memory } from "../memory.js";
 import type { EventChannels } from "./event-channels.js";
 import type { GrantTable } from "./grant-tables.js";
 import type { Store } from "./store.js";
