@@ -5,7 +5,7 @@ import type { CountEvent, GuestMemory } from "../hypervisor/devices/device.js";
 import type { Platform, PlatformOptions } from "../hypervisor/devices/platform.js";
 import { romWindow } from "../hypervisor/devices/rom.js";
 import { UsageError } from "../hypervisor/errors.js";
-import { isIso } from "../hypervisor/firmware/boot.js";
+import { isIso } from "../hypervisor/firmware/el-torito.js";
 import { Bios } from "../hypervisor/firmware/bios.js";
 import { cdRom, diskette, hardDisk, type Drive } from "../hypervisor/firmware/int13.js";
 import { FIRMWARE_PORT, FIRMWARE_PORT_COUNT } from "../hypervisor/firmware/rom.js";

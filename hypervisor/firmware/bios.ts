@@ -48,6 +48,7 @@ export class Bios {
   private readonly cells: B.Cells;
   private readonly rom: R.Rom;
   private readonly video: VideoServices;
+  private readonly disks: DiskServices;
   private readonly keyboard: KeyboardServices;
   private readonly clock: ClockServices;
   /** Where in `drives` the bootstrap loader looks next. */
@@ -58,7 +59,7 @@ export class Bios {
     const { platform, memory } = options;
     const cells = this.cells = new B.Cells(memory);
     this.video = new VideoServices(cells, platform.vga);
-    const disks = new DiskServices(cells, options.drives), system = new SystemServices(cells, platform.a20);
+    const disks = this.disks = new DiskServices(cells, options.drives), system = new SystemServices(cells, platform.a20);
     this.keyboard = new KeyboardServices(cells, platform.keyboard, platform.uart);
     this.clock = new ClockServices(cells, platform.rtc, platform.ports);
     const irq = (vector: number) => () => this.endOfInterrupt(vector);
@@ -92,7 +93,9 @@ export class Bios {
 
   /** The power-on self-test: vectors, data area, interrupt controllers, timer, keyboard, screen. */
   private post(): void {
-    const { cells, options } = this, { platform, drives } = options;
+    const { cells, disks } = this, { platform } = this.options;
+    disks.reset();
+    const { drives } = disks;
     for (let vector = 0; vector < VECTORS; vector++) cells.setVector(vector, R.ROM_SEGMENT, this.rom.stubs.get(vector) ?? R.DUMMY_HANDLER);
     cells.setVector(VECTOR_DISKETTE_TABLE, R.ROM_SEGMENT, R.DISKETTE_TABLE);
     cells.setDword(0x1d * 4, 0);

@@ -1,10 +1,9 @@
 /**
  * The bootstrap loader: what INT 19h reads to memory, and where it jumps.
- * Reference: Phoenix, Compaq and Intel, BIOS Boot Specification 1.01; Phoenix and IBM, "El Torito" Bootable CD-ROM Format
- * 1.0; ECMA-119.
- * Left out: El Torito's diskette and hard disk emulation, sections after the initial entry.
+ * Reference: Phoenix, Compaq and Intel, BIOS Boot Specification 1.01; Phoenix and IBM, "El Torito" Bootable CD-ROM Format 1.0.
  */
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
+import { bootEntry, emulatedDrive, NO_EMULATION } from "./el-torito.js";
 import { CD_SECTOR, type Drive } from "./int13.js";
 
 /** What to place and where to go. */
@@ -17,21 +16,7 @@ export interface BootImage {
 }
 
 const LOAD_ADDRESS = 0x7c00, LOAD_SEGMENT = 0x07c0, SIGNATURE_AT = 510;
-const BOOT_RECORD_SECTOR = 17, VOLUME_SECTOR = 16, CATALOG_AT = 0x47, ENTRY_AT = 0x20, BOOTABLE = 0x88;
-const NO_EMULATION = 0, VALIDATION_KEY = 0xaa55;
-
-function sector(backend: BlockBackend, index: number): Uint8Array {
-  const bytes = new Uint8Array(CD_SECTOR), per = CD_SECTOR / SECTOR_SIZE;
-  if ((index + 1) * per <= backend.sectors) backend.read(index * per, per, bytes);
-  return bytes;
-}
-
-const text = (bytes: Uint8Array, at: number, length: number): string => String.fromCharCode(...bytes.subarray(at, at + length));
-
-/** Whether a medium is an ISO 9660 image. */
-export function isIso(backend: BlockBackend): boolean {
-  return text(sector(backend, VOLUME_SECTOR), 1, 5) === "CD001";
-}
+const PER = CD_SECTOR / SECTOR_SIZE;
 
 /** Whether a medium's first sector says that it boots. */
 export function hasBootSector(backend: BlockBackend): boolean {
@@ -49,16 +34,14 @@ export function bootImage(drive: Drive): BootImage | undefined {
   return { address: LOAD_ADDRESS, bytes, segment: 0, offset: LOAD_ADDRESS, drive: drive.number };
 }
 
-function elTorito(drive: Drive): BootImage | undefined {
-  const { backend } = drive, record = sector(backend, BOOT_RECORD_SECTOR);
-  if (text(record, 1, 5) !== "CD001" || !text(record, 7, 23).startsWith("EL TORITO SPECIFICATION")) return undefined;
-  const catalog = new DataView(sector(backend, new DataView(record.buffer).getUint32(CATALOG_AT, true)).buffer);
-  if (catalog.getUint16(0x1e, true) !== VALIDATION_KEY || catalog.getUint8(ENTRY_AT) !== BOOTABLE) return undefined;
-  if ((catalog.getUint8(ENTRY_AT + 1) & 0xf) !== NO_EMULATION) return undefined;
-  const segment = catalog.getUint16(ENTRY_AT + 2, true) || LOAD_SEGMENT;
-  const count = catalog.getUint16(ENTRY_AT + 6, true) || 1, first = catalog.getUint32(ENTRY_AT + 8, true) * (CD_SECTOR / SECTOR_SIZE);
-  if (first + count > backend.sectors) return undefined;
-  const bytes = new Uint8Array(count * SECTOR_SIZE);
-  backend.read(first, count, bytes);
-  return { address: segment * 16, bytes, segment: segment === LOAD_SEGMENT ? 0 : segment, offset: segment === LOAD_SEGMENT ? LOAD_ADDRESS : 0, drive: drive.number };
+/** An image that stands for a diskette or a hard disk boots as that does. */
+function elTorito(disc: Drive): BootImage | undefined {
+  const { backend } = disc, entry = bootEntry(backend);
+  if (!entry) return undefined;
+  const emulated = emulatedDrive(disc), number = emulated ? emulated.drive.number : disc.number;
+  if (!emulated && entry.kind !== NO_EMULATION) return undefined;
+  const segment = entry.segment || LOAD_SEGMENT, low = segment === LOAD_SEGMENT;
+  const bytes = new Uint8Array(entry.count * SECTOR_SIZE);
+  backend.read(entry.lba * PER, entry.count, bytes);
+  return { address: segment * 16, bytes, segment: low ? 0 : segment, offset: low ? LOAD_ADDRESS : 0, drive: number };
 }

@@ -7,6 +7,7 @@
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
 import { BDA_DISK_STATUS, type Cells } from "./bda.js";
 import { DISKETTE_TABLE, ROM_SEGMENT } from "./rom.js";
+import { type EmulatedDrive, emulatedDrive } from "./el-torito.js";
 import type { Frame } from "./frame.js";
 
 /** One drive as INT 13h numbers them. */
@@ -24,10 +25,10 @@ export interface Drive {
 export const CD_SECTOR = 2048;
 const OK = 0x00, BAD_COMMAND = 0x01, WRITE_PROTECTED = 0x03, NOT_FOUND = 0x04, NO_DRIVE = 0x80;
 const EDD_VERSION = 0x30, EDD_FIXED_DISK = 0x01, EDD_DRIVE = 0x04, EDD_SIGNATURE = 0xaa55, EDD_ASKS = 0x55aa;
-const PACKET_BYTES = 16, MOST_BYTES = 0x1000_0000;
+const SPECIFICATION_BYTES = 0x13, PACKET_BYTES = 16, MOST_BYTES = 0x1000_0000;
 
 /** Drives of the sizes that diskettes have. */
-const DISKETTES: readonly (readonly [bytes: number, cylinders: number, heads: number, sectors: number, type: number])[] = [
+export const DISKETTE_SIZES: readonly (readonly [bytes: number, cylinders: number, heads: number, sectors: number, type: number])[] = [
   [360 << 10, 40, 2, 9, 1], [1200 << 10, 80, 2, 15, 2], [720 << 10, 80, 2, 9, 3], [1440 << 10, 80, 2, 18, 4], [2880 << 10, 80, 2, 36, 5],
 ];
 const MAX_CYLINDERS = 1024, SECTORS = 63;
@@ -35,7 +36,7 @@ const HEADS: readonly number[] = [16, 32, 64, 128, 255];
 
 /** A disk of this size as a diskette, undefined when diskettes have none. */
 export function diskette(backend: BlockBackend): Drive | undefined {
-  const found = DISKETTES.find(([bytes]) => bytes === backend.sectors * SECTOR_SIZE);
+  const found = DISKETTE_SIZES.find(([bytes]) => bytes === backend.sectors * SECTOR_SIZE);
   return found && { number: 0, backend, cylinders: found[1], heads: found[2], sectorsPerTrack: found[3], sectorBytes: SECTOR_SIZE };
 }
 
@@ -49,16 +50,35 @@ export function cdRom(backend: BlockBackend, number: number): Drive {
   return { number, backend, cylinders: 0, heads: 0, sectorsPerTrack: 0, sectorBytes: CD_SECTOR };
 }
 
+const FIRST_HARD_DISK = 0x80, FIRST_CD = 0xe0, ALL_DRIVES = 0x7f;
+
 export class DiskServices {
-  readonly drives: readonly Drive[];
+  private readonly own: readonly Drive[];
   private readonly cells: Cells;
+  /** The drive that the first disc's boot image stands for, until its program ends that. */
+  private emulated: EmulatedDrive | undefined;
 
   constructor(cells: Cells, drives: readonly Drive[]) {
     this.cells = cells;
-    this.drives = drives;
+    this.own = drives;
+    this.reset();
+  }
+
+  /** As after power-on. */
+  reset(): void {
+    this.emulated = this.own[0] && emulatedDrive(this.own[0]);
+  }
+
+  /** All drives by their numbers: an emulated hard disk is the first, and the others follow. */
+  get drives(): readonly Drive[] {
+    const { own, emulated } = this;
+    if (!emulated) return own;
+    const shift = emulated.drive.number >= FIRST_HARD_DISK ? 1 : 0;
+    return [emulated.drive, ...own.map(d => d.number >= FIRST_HARD_DISK && d.number < FIRST_CD ? { ...d, number: d.number + shift } : d)];
   }
 
   serve(f: Frame): void {
+    if (f.ah === 0x4b && this.emulated && (f.dl === this.emulated.drive.number || f.dl === ALL_DRIVES)) return this.endEmulation(f, this.emulated);
     const drive = this.drives.find(d => d.number === f.dl);
     if (f.ah === 0x15 && !drive) return void ((f.ah = 0), (f.carry = false));
     const status = drive ? this.command(f, drive) : f.ah === 0x00 ? OK : f.ah === 0x01 ? this.cells.byte(BDA_DISK_STATUS) : NO_DRIVE;
@@ -126,7 +146,7 @@ export class DiskServices {
     if (drive.heads === 0) return BAD_COMMAND;
     const floppy = drive.number < 0x80, last = drive.cylinders - 1;
     f.ax = 0;
-    f.bl = floppy ? DISKETTES.find(([, c, h, s]) => c === drive.cylinders && h === drive.heads && s === drive.sectorsPerTrack)![4] : 0;
+    f.bl = floppy ? DISKETTE_SIZES.find(([, c, h, s]) => c === drive.cylinders && h === drive.heads && s === drive.sectorsPerTrack)![4] : 0;
     f.ch = last & 0xff;
     f.cl = drive.sectorsPerTrack | last >>> 2 & 0xc0;
     f.dh = drive.heads - 1;
@@ -171,11 +191,26 @@ export class DiskServices {
     return OK;
   }
 
-  /** El Torito: what was booted, in a specification packet; only discs without emulation are booted here. */
+  /** El Torito: what was booted, in a specification packet; this is the answer for a disc that is booted without emulation. */
   private emulationStatus(f: Frame, drive: Drive): number {
     if (drive.heads !== 0 || f.al > 1) return BAD_COMMAND;
-    const at = f.ds * 16 + f.si;
-    this.cells.memory.write(at, Uint8Array.of(0x13, 0x00, drive.number));
+    this.cells.memory.write(f.ds * 16 + f.si, Uint8Array.of(SPECIFICATION_BYTES, 0x00, drive.number));
     return OK;
+  }
+
+  /** The same for an emulated drive; AL 0 ends it. */
+  private endEmulation(f: Frame, { drive, entry, cd }: EmulatedDrive): void {
+    const at = f.ds * 16 + f.si, { cells } = this;
+    cells.memory.write(at, Uint8Array.of(SPECIFICATION_BYTES, entry.kind, drive.number, cd - FIRST_CD));
+    cells.setDword(at + 4, entry.lba);
+    cells.setWord(at + 8, 0);
+    cells.setWord(at + 10, 0);
+    cells.setWord(at + 12, entry.segment);
+    cells.setWord(at + 14, entry.count);
+    const last = drive.cylinders - 1;
+    cells.memory.write(at + 16, Uint8Array.of(last & 0xff, drive.sectorsPerTrack | last >>> 2 & 0xc0, drive.heads - 1));
+    if (f.al === 0) this.emulated = undefined;
+    f.ah = OK;
+    f.carry = f.al > 1;
   }
 }

@@ -16,6 +16,8 @@ export const ROM_SEGMENT = 0xf000, ROM_BASE = 0xf_c000, ROM_BYTES = 0x4000;
 const STUBS = 0xc000, FONT8_LOW = 0xfa6e, RESET_VECTOR = 0xfff0, DATE = 0xfff5, MODEL = 0xfffe;
 export const SYSTEM_CONFIG = 0xe6f5, DISKETTE_TABLE = 0xefc7, DUMMY_HANDLER = 0xff53, HALT = 0xff60;
 const START = 0xe05b, MODEL_AT = 0xfc;
+/** CMOS byte, its values for a jump without and with an end of interrupt, and where the jump's target is. */
+const SHUTDOWN_CODE = 0x0f, SHUTDOWN_JUMP = 0x0a, SHUTDOWN_JUMP_EOI = 0x05, RESUME_VECTOR = 0x467;
 
 const word = (value: number): number[] => [value & 0xff, value >>> 8 & 0xff];
 
@@ -90,10 +92,17 @@ export function emitTrap(code: Code): number {
   return common;
 }
 
-/** From the reset vector: a stack, the self-test as if it were an interrupt, then the bootstrap loader. */
+/**
+ * From the reset vector: where the shutdown code in the CMOS memory says that a program had itself reset to leave protected mode, on to
+ * 0040:0067; else a stack, the self-test as if it were an interrupt, then the bootstrap loader.
+ */
 function startCode(post: number): number[] {
   const code = new Code(START);
-  code.emit(0xfa, 0xfc, 0x31, 0xc0, 0x8e, 0xd0, 0xbc, ...word(0x7c00)); // cli; cld; xor ax,ax; mov ss,ax; mov sp,7C00h
+  code.emit(0xfa, 0xfc, 0xb0, SHUTDOWN_CODE, 0xe6, 0x70, 0xe4, 0x71, 0x86, 0xc4); // cli; cld; mov al,0Fh; out 70h,al; in al,71h; xchg al,ah
+  code.emit(0xb0, SHUTDOWN_CODE, 0xe6, 0x70, 0x30, 0xc0, 0xe6, 0x71); // mov al,0Fh; out 70h,al; xor al,al; out 71h,al
+  code.emit(0x80, 0xfc, SHUTDOWN_JUMP, 0x74, 0x09, 0x80, 0xfc, SHUTDOWN_JUMP_EOI, 0x75, 0x0c); // cmp ah,0Ah; je jump; cmp ah,5; jne cold
+  code.emit(0xb0, 0x20, 0xe6, 0x20, 0x31, 0xc0, 0x8e, 0xd8, 0xff, 0x2e, ...word(RESUME_VECTOR)); // mov al,20h; out 20h,al; jump: xor ax,ax; mov ds,ax; jmp far [467h]
+  code.emit(0x31, 0xc0, 0x8e, 0xd0, 0xbc, ...word(0x7c00)); // cold: xor ax,ax; mov ss,ax; mov sp,7C00h
   code.emit(0x50, 0x0e); // push ax (flags); push cs
   code.emit(0x68, ...word(code.here + 6)); // push where to go on
   code.near(0xe9, post);

@@ -61,7 +61,8 @@ export function loadLinux(bytes: Uint8Array, memory: GuestMemory, options: Linux
   const version = setup.getUint16(VERSION, true);
   const code = setup.getUint32(CODE32_START, true);
   const needed = version >= VERSION_INIT_SIZE ? Math.max(code, setup.getUint32(PREF_ADDRESS, true)) + setup.getUint32(INIT_SIZE, true) : code + kernel.length;
-  if (code < MIB || needed > memory.size) {
+  if (code < MIB) throw new UsageError(`${name} has no 32-bit entry; a boot loader on a disk or CD image can start it`);
+  if (needed > memory.size) {
     throw new UsageError(`${name} needs ${Math.ceil(needed / MIB)} MiB of memory, the machine has ${Math.floor(memory.size / MIB)}`);
   }
   memory.write(code, kernel);

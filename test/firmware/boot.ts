@@ -35,16 +35,16 @@ test("a boot sector says what it misses", () => {
   assert.is(boot(fatDisk({ sectors: 2880, bootSector, files: {} })).serial, "No HELLO.TXT\r\n");
 });
 
-/** An ISO 9660 image with nothing but an El Torito catalogue and its boot image. */
-function bootableIso(code: Uint8Array): Uint8Array {
-  const iso = new Uint8Array(24 * 2048), view = new DataView(iso.buffer), text = new TextEncoder();
+/** An ISO 9660 image with nothing but an El Torito catalogue and its boot image: loaded as it is (kind 0), a diskette of 1.44 MB (2), a hard disk (4). */
+function bootableIso(code: Uint8Array, kind = 0): Uint8Array {
+  const iso = new Uint8Array(24 * 2048 + code.length), view = new DataView(iso.buffer), text = new TextEncoder();
   iso.set([1, ...text.encode("CD001"), 1], 16 * 2048);
   iso.set([0, ...text.encode("CD001"), 1, ...text.encode("EL TORITO SPECIFICATION")], 17 * 2048);
   view.setUint32(17 * 2048 + 0x47, 19, true);
   iso.set([255, ...text.encode("CD001"), 1], 18 * 2048);
   iso.set([1, 0], 19 * 2048);
   view.setUint16(19 * 2048 + 0x1e, 0xaa55, true);
-  iso.set([0x88, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0], 19 * 2048 + 32);
+  iso.set([0x88, kind, 0, 0, 0, 0, kind === 0 ? 4 : 1, 0, 20, 0, 0, 0], 19 * 2048 + 32);
   iso.set(code, 20 * 2048);
   return iso;
 }
@@ -56,6 +56,37 @@ test("a CD boots by El Torito, from drive 0xe0, and reads its sectors by number"
   const iso = bootableIso(Uint8Array.from(code));
   iso[22 * 2048] = 0x11;
   assert.equal(createVm({ image: iso, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0xf1 });
+});
+
+test("a CD's diskette image is drive 0", () => {
+  const { serial } = boot(bootableIso(fatDisk({ sectors: 2880, bootSector, files, fragmented: true }), 2));
+  assert.is(serial, LINES.replaceAll("\n", "\r\n"));
+});
+
+test("a CD's hard disk image is drive 0x80 until its program ends that; the disk there is drive 0x81 and then 0x80", () => {
+  // mov ax,4B01h; mov dl,80h; mov si,7E00h; int 13h; mov ax,4B00h; mov dl,7Fh; int 13h; reads sector 0 of drive 80h to 8000h; its first byte, plus the packet's kind
+  const code = [0xb8, 0x01, 0x4b, 0xb2, 0x80, 0xbe, 0x00, 0x7e, 0xcd, 0x13, 0x72, 0xfe, 0xb8, 0x00, 0x4b, 0xb2, 0x7f, 0xbe, 0x20, 0x7e, 0xcd, 0x13,
+    0xb8, 0x01, 0x02, 0xb9, 0x01, 0x00, 0xba, 0x80, 0x00, 0xbb, 0x00, 0x80, 0xcd, 0x13, 0xa0, 0x00, 0x80, 0x02, 0x06, 0x01, 0x7e, 0xe6, 0xf4, 0xeb, 0xfe];
+  const image = new Uint8Array(64 * 512), view = new DataView(image.buffer);
+  image.set(code);
+  image.set([0x80, 0, 1, 0, 6, 1, 8, 0], 0x1be); // one partition that ends at head 1, sector 8
+  view.setUint32(0x1be + 8, 8, true);
+  view.setUint32(0x1be + 12, 56, true);
+  image.set([0x55, 0xaa], 510);
+  const disk = new Uint8Array(1 << 20).fill(0x30, 0, 1);
+  assert.equal(createVm({ image: bootableIso(image, 4), disks: [disk], memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0x34 });
+});
+
+test("a reset with shutdown code 0Ah in the CMOS memory goes on at 0040:0067", () => {
+  // 0000:7C30 to 0040:0067; CMOS 0Fh = 0Ah; reset by port 92h; hlt. At 7C30h: exit with 9 and what CMOS 0Fh holds now.
+  const code = new Uint8Array(512);
+  code.set([0x31, 0xc0, 0x8e, 0xd8, 0xc7, 0x06, 0x67, 0x04, 0x30, 0x7c, 0xc7, 0x06, 0x69, 0x04, 0x00, 0x00,
+    0xb0, 0x0f, 0xe6, 0x70, 0xb0, 0x0a, 0xe6, 0x71, 0xb0, 0x01, 0xe6, 0x92, 0xf4]);
+  code.set([0xb0, 0x0f, 0xe6, 0x70, 0xe4, 0x71, 0x04, 0x09, 0xe6, 0xf4], 0x30);
+  code.set([0x55, 0xaa], 510);
+  const disk = new Uint8Array(1 << 20);
+  disk.set(code);
+  assert.equal(createVm({ image: disk, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 9 });
 });
 
 test("nothing that boots: the screen says so and the machine halts", () => {
