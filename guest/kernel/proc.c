@@ -298,6 +298,7 @@ static void deliver(struct regs *r, int sig)
 	if (a.handler == SIG_IGN) return;
 	struct sigframe *f = (struct sigframe *)((r->esp - sizeof *f) & ~3u);
 	if (a.handler == SIG_DFL || sig == SIGKILL || !user_ok(f, sizeof *f, 1)) do_exit(128 + sig);
+	if (a.handler >= USER_TOP) do_exit(128 + SIGSEGV);   /* behind a segment's limit iret itself would fault */
 	f->restorer = a.restorer;
 	f->sig = sig;
 	f->context = &f->saved;
@@ -312,7 +313,7 @@ static void deliver(struct regs *r, int sig)
 void sigreturn(struct regs *r)
 {
 	struct sigframe *f = (struct sigframe *)(r->esp - 4);   /* the handler's ret popped the restorer */
-	if (!user_ok(f, sizeof *f, 0)) do_exit(128 + SIGSEGV);
+	if (!user_ok(f, sizeof *f, 0) || f->saved.eip >= USER_TOP) do_exit(128 + SIGSEGV);
 	u32 eflags = r->eflags;
 	current->blocked = f->blocked;
 	*r = f->saved;
