@@ -18,6 +18,11 @@ function each(name: string, size: number, operation: string, shows: string): Wor
   return { name, unit: `cycles per ${operation}`, shows, size, operations: size };
 }
 
+/** The same on an empty disk. */
+function onDisk(name: string, size: number, operation: string, shows: string): Workload {
+  return { ...each(name, size, operation, shows), disk: 32 };
+}
+
 function whole(name: string, size: number, shows: string, disk?: number): Workload {
   return { name, unit: "cycles for the run", shows, size, operations: 1, ...(disk === undefined ? {} : { disk }) };
 }
@@ -52,17 +57,43 @@ export const WORKLOADS: readonly Workload[] = [
 
 /** Those that only the papers' tables measure; `compare` runs them when they are named. */
 export const FIGURE_WORKLOADS: readonly Workload[] = [
+  each("null-io", 20000, "call", "A byte read from /dev/zero or written to /dev/null."),
+  onDisk("stat", 10000, "call", "A path of three names, all of them known."),
+  onDisk("open-close", 10000, "pair", "The same, and a descriptor made and given back."),
+  each("select-tcp", 2000, "call", "100 TCP connections asked whether there is something to read."),
+  each("sig-install", 20000, "call", "A signal handler set."),
   each("ctxsw-2p-64k", 400, "switch", "Two address spaces with 64 KB touched in each."),
   each("ctxsw-8p-64k", 400, "switch", "Eight with 64 KB each: together as much as a second-level cache."),
   each("ctxsw-16p-0k", 1600, "switch", "Sixteen address spaces, nothing touched."),
   each("ctxsw-16p-16k", 800, "switch", "Sixteen with 16 KB each."),
   each("ctxsw-16p-64k", 400, "switch", "Sixteen with 64 KB each: more than a second-level cache."),
-  each("select-tcp", 2000, "select", "A question about 100 TCP connections: kernel work without memory management."),
+  onDisk("create-0k", 1000, "file", "Empty files made in a directory that grows: searching it, an inode, an entry."),
+  onDisk("delete-0k", 1000, "file", "The same files taken away."),
+  onDisk("create-10k", 500, "file", "Files of 10 KB: three blocks each beside that."),
+  onDisk("delete-10k", 500, "file", "The same files taken away."),
+  onDisk("mmap-file", 100, "mapping", "A file of 4 MB mapped, a page in ten of its first tenth touched, unmapped."),
+  onDisk("fault-file", 2048, "page", "A page of a mapped file, which is in memory, touched for the first time."),
   ttcp("tx", 1500, 4096),
   ttcp("rx", 1500, 4096),
   ttcp("tx", 500, 2048),
   ttcp("rx", 500, 2048),
 ];
+
+/** What measures a column of the paper's tables 3 to 5. */
+export const SOSP_COLUMNS: Readonly<Record<"table3" | "table4" | "table5", Readonly<Record<string, string>>>> = {
+  table3: {
+    "null call": "syscall", "null I/O": "null-io", stat: "stat", "open/close": "open-close", "slct TCP": "select-tcp", "sig inst": "sig-install",
+    "sig hndl": "signal", "fork proc": "forkwait", "exec proc": "forkexec",
+  },
+  table4: {
+    "2p/0K": "ctxsw-2p-0k", "2p/16K": "ctxsw-2p-16k", "2p/64K": "ctxsw-2p-64k", "8p/16K": "ctxsw-8p-16k", "8p/64K": "ctxsw-8p-64k",
+    "16p/16K": "ctxsw-16p-16k", "16p/64K": "ctxsw-16p-64k",
+  },
+  table5: {
+    "0K file create": "create-0k", "0K file delete": "delete-0k", "10K file create": "create-10k", "10K file delete": "delete-10k",
+    "mmap lat": "mmap-file", "prot fault": "protfault", "page fault": "fault-file",
+  },
+};
 
 export function workload(name: string): Workload | undefined {
   return [...WORKLOADS, ...FIGURE_WORKLOADS].find((candidate) => candidate.name === name);

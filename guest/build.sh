@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 flags="-m32 -O2 -march=i686 -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables
 	-fno-tree-loop-distribute-patterns -fcf-protection=none -fno-strict-aliasing -fno-common -mno-sse -mno-mmx -mno-80387
 	-fomit-frame-pointer -Wall -Wno-unused-parameter -g0 -ffile-prefix-map=$PWD=. -nostdlib"
-link="-m elf_i386 -nostdlib --build-id=none -z noexecstack --no-warn-rwx-segments -n"
+link="-m elf_i386 -nostdlib --build-id=none -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments"
 
 compile() { # OBJECT SOURCE FLAG...
 	object=$1; source=$2; shift 2
@@ -18,10 +18,16 @@ compile() { # OBJECT SOURCE FLAG...
 for source in user/libc.c user/start.S lib/lib.c; do
 	compile "$work/user-$(basename "$source").o" "$source"
 done
-for program in init true cc ld selftest; do
-	compile "$work/$program.o" "user/$program.c"
-	ld $link -s -T user/user.ld "$work/$program.o" "$work"/user-*.o -o "$work/$program"
-done
+program() { # NAME SOURCE...
+	name=$1; shift; objects=
+	for part; do
+		compile "$work/$name-$part.o" "user/$part.c"
+		objects="$objects $work/$name-$part.o"
+	done
+	ld $link -s -T user/user.ld $objects "$work"/user-*.o -o "$work/$name"
+}
+program init init lmbench network
+for name in true cc ld selftest; do program $name $name; done
 
 for port in bare xen; do
 	[ -e arch/$port/link.ld ] || continue
@@ -31,6 +37,6 @@ for port in bare xen; do
 		compile "$object" "$source" -Iarch/$port -Ikernel -Inet -Wa,-I"$work"
 		objects="$objects $object"
 	done
-	ld $link -s -T arch/$port/link.ld $objects -o "$out/guest-$port.elf"
+	ld $link -n -s -T arch/$port/link.ld $objects -o "$out/guest-$port.elf"
 done
 ls -l "$out"

@@ -1,24 +1,25 @@
-/* The programs, whole ELF files, at 16-byte boundaries. */
-.macro program name
+/* The programs and libraries, whole files, each beginning on a page: they are mapped as they lie. */
+.macro file path, name
 	.section .rodata.archive
-9:	.asciz "\name"
+9:	.asciz "\path"
 	.skip 24 - (. - 9b)
-	.long \name\()_start, \name\()_end
+	.long 7f, 8f
 	.section .rodata.programs
-	.balign 16
-\name\()_start: .incbin "\name"
-\name\()_end:
+	.balign 4096
+7:	.incbin "\name"
+8:
 .endm
 	.section .rodata.archive, "a"
 	.globl archive
 	.balign 16
 archive:
 	.section .rodata.programs, "a"
-	program init
-	program true
-	program cc
-	program ld
-	program selftest
+	file "bin/init", "init"
+	file "bin/true", "true"
+	file "bin/cc", "cc"
+	file "bin/ld", "ld"
+	file "bin/selftest", "selftest"
+	.balign 4096
 	.section .rodata.archive
 	.zero 32
 	.section .note.GNU-stack, "", @progbits

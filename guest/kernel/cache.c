@@ -1,23 +1,34 @@
-/* A write-back cache of 4096-byte disk blocks: hashed, replaced in clock order. One disk operation at a time. */
+/* A write-back cache of 4096-byte disk blocks: hashed, replaced in clock order, dirty ones in a list. Programs may map
+ * the blocks of a file, so a frame has an owner more for each mapping. One disk operation at a time. */
 #include "kernel.h"
 
-#define BUFFERS 256
-#define BUCKETS 64
-static struct buffer { u32 block; u8 *data, dirty, used; struct buffer *chain; } buffers[BUFFERS], *buckets[BUCKETS];
-static u32 hand, in_use;                      /* in_use: buffers that hold a block */
+#define BUFFERS 4096
+#define BUCKETS 1024
+static struct buffer {
+	u32 block, ino;                           /* ino: the file that fsync writes it for; 0 for none */
+	u8 *data, dirty, used;
+	struct buffer *chain, *next, **at;        /* next, at: of the dirty ones */
+} buffers[BUFFERS], *buckets[BUCKETS], *dirty, **dirty_end = &dirty;
+static u32 hand, in_use, limit;               /* in_use: buffers that hold a block */
 static int busy;
 static struct waitq waiters;
 
 /* A sleeping disk operation may not be overtaken: others could take the buffer it fills. */
 static void lock(void)
 {
-	irq_t flags = irq_save();
-	while (busy) sleep_on(&waiters);
+	while (busy) {
+		irq_t flags = irq_save();
+		sleep_on(&waiters);
+		irq_restore(flags);
+	}
 	busy = 1;
-	irq_restore(flags);
 }
 
-static void unlock(void) { busy = 0; wakeup(&waiters); }
+static void unlock(void)
+{
+	busy = 0;
+	if (waiters.head) wakeup(&waiters);
+}
 
 static struct buffer *lookup(u32 block)
 {
@@ -40,65 +51,119 @@ static void hash(struct buffer *b, u32 block)
 	buckets[block % BUCKETS] = b;
 }
 
+static void mark_clean(struct buffer *b)
+{
+	if (!b->dirty) return;
+	*b->at = b->next;
+	*(b->next ? &b->next->at : &dirty_end) = b->at;
+	b->dirty = 0;
+}
+
 static int clean(struct buffer *b)
 {
 	if (b->dirty && disk_io(1, b->block, b->data)) return -EIO;
-	b->dirty = 0;
+	mark_clean(b);
 	return 0;
+}
+
+/* Its contents may go; a frame that somebody maps stays with him. */
+static int reuse(struct buffer *b)
+{
+	if (!b->data || frame_refs(pfn_of(b->data)) > 1) {
+		u32 pfn = frame_alloc();
+		if (!pfn) return 0;
+		if (b->data) frame_drop(pfn_of(b->data));
+		b->data = va_of(pfn);
+	}
+	return 1;
 }
 
 static struct buffer *victim(void)
 {
-	if (in_use < BUFFERS) {
-		struct buffer *b = &buffers[in_use++];
-		if (!b->data) b->data = page_alloc();
-		return b;
-	}
-	for (;;) {
-		struct buffer *b = &buffers[hand++ % BUFFERS];
+	if (!limit) limit = frames_free() / 4 < BUFFERS ? frames_free() / 4 : BUFFERS;
+	if (in_use < limit && reuse(&buffers[in_use])) return &buffers[in_use++];
+	for (u32 turns = 0; turns < 3 * in_use; turns++) {
+		struct buffer *b = &buffers[hand++ % in_use];
 		if (b->used) { b->used = 0; continue; }
 		if (clean(b)) return NULL;
+		if (!reuse(b)) continue;
 		unhash(b);
 		return b;
 	}
+	return NULL;
+}
+
+static struct buffer *get(u32 block, int will_overwrite)
+{
+	struct buffer *b = lookup(block);
+	if (!b || busy) {
+		lock();
+		if (!(b = lookup(block)) && (b = victim())) {
+			hash(b, block);
+			if (!will_overwrite && disk_io(0, block, b->data)) {
+				unhash(b);
+				hash(b, ~0u);                 /* a block no disk has */
+				b = NULL;
+			}
+		}
+		unlock();
+	}
+	if (b) b->used = 1;
+	return b;
 }
 
 u8 *cache_get(u32 block, int will_overwrite)
 {
-	lock();
-	struct buffer *b = lookup(block);
-	if (!b && (b = victim())) {
-		b->dirty = 0;
-		hash(b, block);
-		if (!will_overwrite && disk_io(0, block, b->data)) {
-			unhash(b);
-			hash(b, ~0u);                     /* a block no disk has */
-			unlock();
-			return NULL;
-		}
-	}
-	if (b) b->used = 1;
-	unlock();
+	struct buffer *b = get(block, will_overwrite);
 	return b ? b->data : NULL;
 }
 
-void cache_dirty(u32 block) { lookup(block)->dirty = 1; }
+u32 cache_frame(u32 block)
+{
+	struct buffer *b = get(block, 0);
+	if (!b) return 0;
+	frame_hold(pfn_of(b->data));
+	return pfn_of(b->data);
+}
 
-int cache_sync(void)
+void cache_dirty(u32 block, u32 ino)
+{
+	struct buffer *b = lookup(block);
+	b->ino = ino;
+	if (b->dirty) return;
+	b->dirty = 1;
+	b->next = NULL;
+	b->at = dirty_end;
+	*dirty_end = b;
+	dirty_end = &b->next;
+}
+
+/* The block is free: nobody will miss what was to be written. */
+void cache_forget(u32 block)
+{
+	struct buffer *b = lookup(block);
+	if (b) mark_clean(b);
+}
+
+/* Writes back what is dirty of one file, or everything when ino is 0, in the order in which it was written. */
+int cache_sync(u32 ino)
 {
 	int err = 0;
 	lock();
-	for (u32 i = 0; i < in_use && !err; i++) err = clean(&buffers[i]);
+	for (struct buffer *b = dirty, *next; b && !err; b = next) {
+		next = b->next;
+		if (!ino || b->ino == ino) err = clean(b);
+	}
 	unlock();
 	return err;
 }
 
-/* Writes everything back and forgets it. */
-int cache_drop(void)
+/* Forgets everything that has been written back. */
+void cache_drop(void)
 {
-	int err = cache_sync();
-	if (err) return err;
+	lock();
 	memset(buckets, 0, sizeof buckets);
+	for (u32 i = 0; i < in_use; i++) mark_clean(&buffers[i]);
 	in_use = hand = 0;
-	return 0;
+	unlock();
 }

@@ -1,5 +1,5 @@
 /* File descriptors: what read, write, select and close do depends on the file's operations. */
-#include "kernel.h"
+#include "fs.h"
 
 static struct file files[512];
 
@@ -10,24 +10,6 @@ static int console_out(struct file *f, const void *buf, u32 n) { console_write(b
 static u32 always_ready(struct file *f, struct poll_table *t) { return POLL_IN | POLL_OUT; }
 static const struct file_ops console_ops = { .read = nothing_to_read, .write = console_out, .poll = always_ready };
 static struct file console = { &console_ops, 1 };
-
-/* --- files on the disk --- */
-
-static int disk_read(struct file *f, void *buf, u32 n)
-{
-	int got = fs_read(f->ino, f->pos, buf, n);
-	if (got > 0) f->pos += got;
-	return got;
-}
-
-static int disk_write(struct file *f, const void *buf, u32 n)
-{
-	int put = fs_write(f->ino, f->pos, buf, n);
-	if (put > 0) f->pos += put;
-	return put;
-}
-
-static const struct file_ops disk_ops = { .read = disk_read, .write = disk_write, .poll = always_ready };
 
 /* --- descriptors --- */
 
@@ -55,28 +37,27 @@ int file_install(const struct file_ops *ops, void *data)
 	return -ENFILE;
 }
 
-int file_open(const char *name, int create)
-{
-	int ino = fs_find(name, create);
-	if (ino < 0) return ino;
-	int fd = file_install(&disk_ops, NULL);
-	if (fd >= 0) current->fd[fd]->ino = ino;
-	return fd;
-}
-
-int file_ino(int fd)
-{
-	struct file *f = file_get(fd);
-	return f && f->ino ? (int)f->ino : -EBADF;
-}
-
 int file_close(int fd)
 {
 	if (fd < 0 || fd >= NFD || !current->fd[fd]) return -EBADF;
 	struct file *f = current->fd[fd];
 	current->fd[fd] = NULL;
-	if (!--f->refs && f->ops->release) f->ops->release(f);
+	if (--f->refs) return 0;
+	if (f->ops->release) f->ops->release(f);
+	if (f->name) dentry_put(f->name);
 	return 0;
+}
+
+int file_dup2(int from, int to)
+{
+	struct file *f = file_get(from);
+	if (!f || to < 0 || to >= NFD) return -EBADF;
+	if (f == file_get(to)) return to;
+	f->refs++;
+	file_close(to);
+	current->fd[to] = f;
+	if (current->fd_end <= to) current->fd_end = to + 1;
+	return to;
 }
 
 void file_close_all(void)

@@ -42,30 +42,32 @@ enum { P_PRESENT = 1, P_WRITE = 2, P_USER = 4, P_ACCESSED = 0x20, P_DIRTY = 0x40
 #define L2_SHIFT 22
 #define L2_PAGES 1
 #endif
-#define VMAS 16
+#define VMAS 32
 struct vma {
 	u32 start, end, prot;
-	const u8 *src; u32 src_len;               /* contents from the program archive, then zeroes */
-	u32 ino, offset;                          /* or from a file, when ino is not 0 */
+	struct inode *inode; u32 offset;          /* the file whose contents it has, held; NULL: zeros */
 };
 struct mm {
 	pte_t *root;                              /* what the processor's base register names */
 	pte_t *l2[L2_PAGES];                      /* non-PAE: l2[0] == root */
 	u32 tables[(USER_TOP >> L2_SHIFT) / 32];  /* a bit for every L1 table of the user half */
 	int live;                                 /* the tables have been shown to the processor (or to Xen) */
-	u32 count;
-	struct vma vma[VMAS];
+	u32 count, last, brk_start, brk;          /* last: where vm_find was right last time */
+	struct vma vma[VMAS];                     /* by address */
 };
 extern struct mm kernel_mm, *loaded_mm;
 pte_t *pt_lookup(struct mm *mm, u32 va);      /* the L1 entry, or NULL when there is no L1 table */
 pte_t *pt_make(struct mm *mm, u32 va);        /* likewise, making the table; NULL out of memory */
 struct mm *mm_new(void);
-void mm_free(struct mm *mm);
+void mm_empty(struct mm *mm);                 /* no regions, no pages, no tables but the topmost, which may be loaded */
+void mm_free(struct mm *mm);                  /* one that is not loaded, emptied or not */
 void mm_each_table(struct mm *mm, void (*f)(u32 pfn));
 int mm_fork(struct mm *child, struct mm *parent);
 
 /* --- vm.c: regions and faults --- */
-int vm_map(struct mm *mm, const struct vma *v);
+struct vma *vm_find(struct mm *mm, u32 va);
+int vm_map(struct mm *mm, const struct vma *v);   /* holds its file once more */
+int vm_brk(struct mm *mm, u32 end);           /* where the heap ends now; 0 asks */
 int vm_unmap(struct mm *mm, u32 start, u32 end);
 int vm_protect(struct mm *mm, u32 start, u32 end, u32 prot);
 u32 vm_hole(struct mm *mm, u32 len);
@@ -109,11 +111,11 @@ void tick(void);
 void switch_stacks(struct proc *prev, struct proc *next);
 void ret_from_fork(void);
 int do_fork(struct regs *r);
-int do_exec(const char *name, char **argv, int argc, struct regs *r);
+int do_exec(const char *path, char **argv, u32 argc, char **envp, u32 envc, struct regs *r);   /* exec.c */
 void do_exit(int code) __attribute__((noreturn));
 int do_wait(int *status);
 int do_kill(int pid, int sig);
-void force_signal(int sig);
+void force_signal(int sig);                   /* signal.c */
 void sigreturn(struct regs *r);
 static inline u32 signals_due(void) { return current->pending & ~current->blocked; }
 
@@ -131,41 +133,51 @@ struct file_ops {
 	u32 (*poll)(struct file *f, struct poll_table *t);   /* what is ready now; poll_wait for each queue whose wakeup changes it */
 	void (*release)(struct file *f);          /* the last reference has gone */
 };
-struct file { const struct file_ops *ops; u32 refs, pos, ino; void *data; };
+struct file { const struct file_ops *ops; u32 refs, pos, flags; struct dentry *name; void *data; };
 struct file *file_get(int fd);                /* NULL: not open */
 int file_install(const struct file_ops *ops, void *data);   /* a new descriptor, or -EMFILE, -ENFILE */
-int file_open(const char *name, int create);
 int file_close(int fd);
+int file_dup2(int from, int to);
 int file_read(int fd, void *buf, u32 n);
 int file_write(int fd, const void *buf, u32 n);
 void file_dup_all(struct proc *child);
 void file_close_all(void);
-int file_ino(int fd);
 int file_pipe(int *fds);                      /* pipe.c */
 
 /* --- poll.c --- */
 void poll_wait(struct poll_table *t, struct waitq *q);   /* t may be NULL: nobody is going to sleep */
 int sys_select(u32 n, u32 *sets[2], const struct timeval *tv);
 
-/* --- fs.c, cache.c --- */
+/* --- namei.c: what calls do with names --- */
+int file_open(const char *path, int flags);
+int file_unlink(const char *path);
+int file_mkdir(const char *path);
+int file_stat(const char *path, struct stat *st);
+int file_fstat(int fd, struct stat *st);
+int file_fsync(int fd);
+int file_seek(int fd, int offset, u32 whence);
+struct inode *file_inode(int fd);             /* NULL: no regular file is open there; not held */
+struct inode *exec_inode(const char *path);   /* held; NULL: there is no such program */
+void inode_hold(struct inode *i);
+void inode_put(struct inode *i);
+int inode_page(struct inode *i, u32 index);   /* a held frame with that page of the file, 0 for a hole, or a negative error */
+int inode_read(struct inode *i, u32 pos, void *buf, u32 n);
 int fs_mount(void);
-int fs_find(const char *name, int create);    /* an inode number > 0 or a negative error */
-int fs_unlink(const char *name);
-int fs_stat(const char *name, struct stat *st);
-int fs_read(u32 ino, u32 pos, void *buf, u32 n);
-int fs_write(u32 ino, u32 pos, const void *buf, u32 n);
-u8 *cache_get(u32 block, int will_overwrite); /* 4096 bytes, valid until the next cache call; NULL on an I/O error */
-void cache_dirty(u32 block);
-int cache_sync(void);
-int cache_drop(void);
+int fs_sync(void);
+int fs_drop(void);
 
 /* --- ../net --- */
 void net_init(const char *command_line);
 void net_tick(void);
 int sys_socketcall(u32 call, const u32 *args);
 
-/* --- the archive of programs in the image --- */
-const u8 *archive_find(const char *name, u32 *len);
+/* --- cache.c --- */
+u8 *cache_get(u32 block, int will_overwrite); /* 4096 bytes, valid until the next cache call; NULL on an I/O error */
+u32 cache_frame(u32 block);                   /* the frame that holds them, held; 0 on an I/O error */
+void cache_dirty(u32 block, u32 ino);
+void cache_forget(u32 block);
+int cache_sync(u32 ino);
+void cache_drop(void);
 
 /* --- the port. Inline in <port.h>, besides the interrupt flag and the selectors:
  *   mk_pte(pfn, flags), pte_pfn(entry)

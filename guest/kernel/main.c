@@ -27,20 +27,6 @@ void panic(const char *fmt, ...)
 	arch_poweroff(1);
 }
 
-/* archive.S: name (24 bytes), start, end; an empty name ends the list. */
-struct entry { char name[24]; const u8 *start, *end; };
-extern const struct entry archive[];
-
-const u8 *archive_find(const char *name, u32 *len)
-{
-	for (const struct entry *e = archive; e->name[0]; e++)
-		if (!strcmp(e->name, name)) {
-			*len = e->end - e->start;
-			return e->start;
-		}
-	return NULL;
-}
-
 #include "../lib/layout.h"
 _Static_assert(REGS_CS == __builtin_offsetof(struct regs, cs), "layout.h");
 _Static_assert(PROC_PENDING == __builtin_offsetof(struct proc, pending), "layout.h");

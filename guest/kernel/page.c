@@ -3,7 +3,7 @@
 #include "kernel.h"
 
 static u32 *next_free;                        /* per frame: the next free one */
-static u16 *refs;
+static u32 *refs;                             /* the page of zeros can be mapped any number of times */
 static u32 free_head, free_count;
 struct mm kernel_mm, *loaded_mm = &kernel_mm;
 
@@ -12,8 +12,9 @@ void frames_init(u32 first, u32 end)
 	u32 tables = (end * (sizeof *next_free + sizeof *refs) + PAGE - 1) / PAGE;
 	if (first + tables + 64 > end) panic("not enough memory: %u KB", end * 4);
 	next_free = va_of(first);
-	refs = (u16 *)(next_free + end);
+	refs = next_free + end;
 	memset(refs, 0, end * sizeof *refs);
+	for (u32 pfn = 0; pfn < first + tables; pfn++) refs[pfn] = 1;   /* the kernel's, for good; programs map some of them */
 	for (u32 pfn = end; pfn-- > first + tables; free_count++) {
 		next_free[pfn] = free_head;
 		free_head = pfn;
@@ -141,19 +142,41 @@ static int each_run(struct mm *mm, int (*f)(struct mm *, u32 va, pte_t *e, u32 n
 	return 0;
 }
 
-static int release_run(struct mm *mm, u32 va, pte_t *e, u32 n, void *arg)
+static int zap_run(struct mm *mm, u32 va, pte_t *e, u32 n, void *arg)
 {
-	for (; n--; e++)
-		if (*e & P_PRESENT) frame_drop(pte_pfn(*e));
+	for (; n--; e++) {
+		if (!(*e & P_PRESENT)) continue;
+		u32 pfn = pte_pfn(*e);
+		set_pte(mm, e, 0);
+		frame_drop(pfn);
+	}
 	return 0;
 }
 
-/* A freed frame keeps its contents until it is taken again, so the tables can be walked while they go. */
+/* As a dying process leaves it: every entry cleared, the tables freed. Nobody looks through them any more. */
+void mm_empty(struct mm *mm)
+{
+	if (mm->live) mm_retire(mm);
+	mm->live = 0;
+	each_run(mm, zap_run, NULL);
+	for (struct vma *v = mm->vma; v < mm->vma + mm->count; v++)
+		if (v->inode) inode_put(v->inode);
+	mm->count = 0;
+	for (u32 w = 0; w < countof(mm->tables); w++)
+		for (u32 bits = mm->tables[w]; bits; bits &= bits - 1) {
+			pte_t *e = l2_entry(mm, (w * 32 + __builtin_ctz(bits)) << L2_SHIFT);
+			u32 pfn = pte_pfn(*e);
+			set_l2(mm, e, 0);
+			frame_drop(pfn);
+		}
+	memset(mm->tables, 0, sizeof mm->tables);
+	if (mm == loaded_mm) tlb_flush();
+}
+
 void mm_free(struct mm *mm)
 {
 	assert(mm != loaded_mm);
-	if (mm->live) mm_retire(mm);
-	each_run(mm, release_run, NULL);
+	mm_empty(mm);
 	mm_each_table(mm, frame_drop);
 	mm->root = NULL;
 }
@@ -179,7 +202,11 @@ static int fork_run(struct mm *parent, u32 va, pte_t *from, u32 n, void *arg)
 int mm_fork(struct mm *child, struct mm *parent)
 {
 	child->count = parent->count;
+	child->brk_start = parent->brk_start;
+	child->brk = parent->brk;
 	memcpy(child->vma, parent->vma, parent->count * sizeof(struct vma));
+	for (struct vma *v = child->vma; v < child->vma + child->count; v++)
+		if (v->inode) inode_hold(v->inode);
 	int err = each_run(parent, fork_run, child);
 	if (!err) mm_activate(child);
 	tlb_flush();

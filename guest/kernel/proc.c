@@ -1,4 +1,4 @@
-/* Processes: run queue, fork, exec, exit, wait, signals. The kernel itself is never preempted. */
+/* Processes: run queue, fork, exit, wait. The kernel itself is never preempted. */
 #include "kernel.h"
 
 static struct proc procs[NPROC];              /* procs[0] is the idle loop, pid 1 is init */
@@ -129,8 +129,7 @@ static void init_thread(void)
 	int err = fs_mount();
 	if (err && err != -ENODEV) panic("the disk cannot be used: error %d", -err);
 	net_init(boot_command);
-	char *argv[] = { "init", (char *)boot_command };
-	err = do_exec("init", argv, 2, user_regs(current));
+	err = do_exec("/bin/init", (char *[]){ "init", (char *)boot_command }, 2, (char *[]){ "PATH=/bin" }, 1, user_regs(current));
 	if (err) panic("no init: error %d", -err);
 }                                             /* returns to ret_from_fork, and so to user mode */
 
@@ -176,66 +175,11 @@ int do_fork(struct regs *r)
 	return p->pid;
 }
 
-struct elf_header { u8 ident[16]; u16 type, machine; u32 version, entry, phoff, shoff, flags; u16 ehsize, phentsize, phnum; };
-struct elf_segment { u32 type, offset, vaddr, paddr, filesz, memsz, flags, align; };
-
-/* argv are kernel strings, together less than a page. */
-int do_exec(const char *name, char **argv, int argc, struct regs *r)
-{
-	u32 len;
-	const u8 *file = archive_find(name, &len);
-	if (!file) return -ENOENT;
-	const struct elf_header *h = (const void *)file;
-	if (len < sizeof *h || memcmp(h->ident, "\177ELF", 4) || h->phoff + h->phnum * sizeof(struct elf_segment) > len) return -ENOEXEC;
-	struct mm *mm = mm_new(), *old = current->mm;
-	if (!mm) return -ENOMEM;
-	const struct elf_segment *s = (const void *)(file + h->phoff);
-	for (u32 i = 0; i < h->phnum; i++, s++) {
-		if (s->type != 1 || !s->memsz) continue;
-		struct vma v = { .start = s->vaddr, .end = (s->vaddr + s->memsz + PAGE - 1) & ~(PAGE - 1),
-			.prot = PROT_READ | (s->flags & 2 ? PROT_WRITE : 0) | PROT_EXEC,
-			.src = file + s->offset, .src_len = s->filesz };
-		if (vm_map(mm, &v)) panic("bad program %s", name);
-	}
-	vm_map(mm, &(struct vma){ .start = USER_TOP - STACK_PAGES * PAGE, .end = USER_TOP, .prot = PROT_READ | PROT_WRITE });
-	/* The old space goes only now: a failed exec leaves the caller as it was. */
-	mm_activate(mm);
-	current->mm = mm;
-	arch_load(mm);
-	if (old) mm_free(old);
-	for (u32 i = 1; i < NSIG; i++)
-		if (current->sig[i].handler != SIG_IGN) current->sig[i].handler = SIG_DFL;
-
-	u32 at = USER_TOP - 16, ptr[16];
-	for (int i = 0; i < argc; i++) {
-		u32 n = strlen(argv[i]) + 1;
-		at -= n;
-		memcpy((void *)at, argv[i], n);
-		ptr[i] = at;
-	}
-	u32 *sp = (u32 *)((at & ~15u) - 4 * (argc + 1));
-	for (int i = 0; i < argc; i++) sp[i] = ptr[i];
-	sp[argc] = 0;
-	sp -= 2;
-	sp[0] = argc;
-	sp[1] = (u32)(sp + 2);
-	memset(r, 0, sizeof *r);
-	r->eip = h->entry;
-	r->esp = (u32)sp;
-	r->cs = USER_CS;
-	r->ss = r->ds = r->es = USER_DS;
-	r->eflags = 0x202;
-	return 0;
-}
-
 void do_exit(int code)
 {
 	if (current == init_proc) panic("init has exited with %d", code);
 	file_close_all();
-	struct mm *mm = current->mm;
-	arch_load(&kernel_mm);
-	current->mm = NULL;
-	mm_free(mm);
+	mm_empty(current->mm);                    /* what is left of it stays loaded until another one is */
 	for (struct proc *p = procs; p < procs + NPROC; p++)
 		if (p->parent == current) p->parent = init_proc;
 	irq_save();
@@ -258,6 +202,7 @@ int do_wait(int *status)
 			if (p->state != ZOMBIE) continue;
 			int pid = p->pid;
 			*status = p->exit_code;
+			mm_free(p->mm);
 			p->state = FREE;
 			p->parent = NULL;
 			irq_restore(flags);
@@ -279,52 +224,4 @@ int do_kill(int pid, int sig)
 		return 0;
 	}
 	return -ESRCH;
-}
-
-/* For faults: cannot be blocked or ignored. */
-void force_signal(int sig)
-{
-	if ((current->blocked & (1u << sig)) || current->sig[sig].handler == SIG_IGN) current->sig[sig].handler = SIG_DFL;
-	current->blocked &= ~(1u << sig);
-	current->pending |= 1u << sig;
-}
-
-struct sigframe { u32 restorer, sig; struct regs *context; u32 blocked; struct regs saved; };
-
-static void deliver(struct regs *r, int sig)
-{
-	struct sigact a = current->sig[sig];
-	current->pending &= ~(1u << sig);
-	if (a.handler == SIG_IGN) return;
-	struct sigframe *f = (struct sigframe *)((r->esp - sizeof *f) & ~3u);
-	if (a.handler == SIG_DFL || sig == SIGKILL || !user_ok(f, sizeof *f, 1)) do_exit(128 + sig);
-	if (a.handler >= USER_TOP) do_exit(128 + SIGSEGV);   /* behind a segment's limit iret itself would fault */
-	f->restorer = a.restorer;
-	f->sig = sig;
-	f->context = &f->saved;
-	f->blocked = current->blocked;
-	f->saved = *r;
-	current->blocked |= 1u << sig;
-	r->esp = (u32)f;
-	r->eip = a.handler;
-	r->eflags &= ~0x400u;
-}
-
-void sigreturn(struct regs *r)
-{
-	struct sigframe *f = (struct sigframe *)(r->esp - 4);   /* the handler's ret popped the restorer */
-	if (!user_ok(f, sizeof *f, 0) || f->saved.eip >= USER_TOP) do_exit(128 + SIGSEGV);
-	u32 eflags = r->eflags;
-	current->blocked = f->blocked;
-	*r = f->saved;
-	/* Only what a program may choose: arithmetic flags and DF, and its own segments. */
-	r->eflags = (eflags & ~0xCD5u) | (f->saved.eflags & 0xCD5u);
-	r->cs = USER_CS;
-	r->ss = r->ds = r->es = USER_DS;
-}
-
-void work(struct regs *r)
-{
-	if (need_resched) schedule();
-	for (u32 due; (due = signals_due());) deliver(r, __builtin_ctz(due));
 }

@@ -1,6 +1,9 @@
 /* Exceptions and system calls, after the port's entry code has stacked the registers. */
 #include "kernel.h"
 
+#define PATH_MAX 128
+#define EXEC_STRINGS 48
+
 static void dump(struct regs *r)
 {
 	printf("eip %08x cs %x eflags %08x esp %08x  eax %08x ebx %08x ecx %08x edx %08x  esi %08x edi %08x ebp %08x  error %x\n",
@@ -31,39 +34,46 @@ void trap(struct regs *r)
 	force_signal(r->trap < 20 && signal_of[r->trap] ? signal_of[r->trap] : SIGSEGV);
 }
 
+/* Copies an array of strings in; their number, or a negative error. */
+static int strings(char **user, char **to, char *room, u32 *at)
+{
+	for (u32 n = 0; ; n++) {
+		if (!user_ok(user + n, 4, 0)) return -EFAULT;
+		if (!user[n]) return n;
+		if (n == EXEC_STRINGS) return -E2BIG;
+		to[n] = room + *at;
+		int len = user_string(user[n], to[n], PAGE - *at);
+		if (len < 0) return len;
+		*at += len + 1;
+	}
+}
+
 static int sys_exec(struct regs *r)
 {
-	char name[32], *args, *argv[16], **user = (char **)r->ecx;
-	int argc = 0, at = 0, n;
-	if ((n = user_string((char *)r->ebx, name, sizeof name)) < 0) return n;
-	u32 pfn = frame_alloc();
+	char path[PATH_MAX], *argv[EXEC_STRINGS], *envp[EXEC_STRINGS];
+	int n = user_string((char *)r->ebx, path, sizeof path), argc, envc;
+	if (n < 0) return n;
+	u32 pfn = frame_alloc(), at = 0;
 	if (!pfn) return -ENOMEM;
-	args = va_of(pfn);
-	for (;; argc++) {
-		if (!user_ok(user + argc, 4, 0)) { n = -EFAULT; break; }
-		if (!user[argc]) { n = 0; break; }
-		if (argc == 15) { n = -E2BIG; break; }
-		argv[argc] = args + at;
-		if ((n = user_string(user[argc], args + at, PAGE - at)) < 0) break;
-		at += n + 1;
-	}
-	if (!n) n = do_exec(name, argv, argc, r);
+	if ((argc = strings((char **)r->ecx, argv, va_of(pfn), &at)) < 0) n = argc;
+	else if ((envc = r->edx ? strings((char **)r->edx, envp, va_of(pfn), &at) : 0) < 0) n = envc;
+	else n = do_exec(path, argv, argc, envp, envc, r);
 	frame_drop(pfn);
 	return n;
 }
 
-static int sys_mmap(u32 len, u32 prot, int fd, u32 offset)
+/* at: where it has to be, instead of what was there; 0 for anywhere. */
+static int sys_mmap(u32 at, u32 len, u32 prot, int fd, u32 offset)
 {
-	struct vma v = { .prot = prot & 7, .offset = offset };
+	struct vma v = { .start = at, .prot = prot & 7, .offset = offset };
 	if (!len || len > USER_TOP) return -EINVAL;
 	len = (len + PAGE - 1) & ~(PAGE - 1);
 	if (fd >= 0) {
-		int ino = file_ino(fd);
-		if (ino < 0) return ino;
+		if (!(v.inode = file_inode(fd))) return -EBADF;
 		if (offset & (PAGE - 1)) return -EINVAL;
-		v.ino = ino;
 	}
-	v.start = vm_hole(current->mm, len);
+	if (!at) v.start = vm_hole(current->mm, len);
+	else if (at & (PAGE - 1) || at + len < at || at + len > USER_TOP || vm_unmap(current->mm, at, at + len)) return -EINVAL;
 	v.end = v.start + len;
 	if (!v.start || vm_map(current->mm, &v)) return -ENOMEM;
 	return v.start;
@@ -93,10 +103,23 @@ static int sys_ptemod(u32 at, u32 pages, u32 passes)
 	return changed;
 }
 
+static int with_path(u32 nr, const char *user, u32 b)
+{
+	char path[PATH_MAX];
+	int n = user_string(user, path, sizeof path);
+	if (n < 0) return n;
+	switch (nr) {
+	case SYS_open: return file_open(path, b);
+	case SYS_creat: return file_open(path, O_CREAT | O_TRUNC);
+	case SYS_unlink: return file_unlink(path);
+	case SYS_mkdir: return file_mkdir(path);
+	default: return user_ok((void *)b, sizeof(struct stat), 1) ? file_stat(path, (struct stat *)b) : -EFAULT;
+	}
+}
+
 static int dispatch(struct regs *r)
 {
 	u32 a = r->ebx, b = r->ecx, c = r->edx;
-	char name[32];
 	int n, status;
 	switch (r->eax) {
 	case SYS_getpid: return current->pid;
@@ -111,22 +134,23 @@ static int dispatch(struct regs *r)
 		n = do_wait(&status);
 		if (n > 0 && a) *(int *)a = status;
 		return n;
-	case SYS_open: case SYS_creat: case SYS_unlink:
-		if ((n = user_string((char *)a, name, sizeof name)) < 0) return n;
-		return r->eax == SYS_unlink ? fs_unlink(name) : file_open(name, r->eax == SYS_creat);
-	case SYS_stat:
-		if ((n = user_string((char *)a, name, sizeof name)) < 0) return n;
-		return user_ok((void *)b, sizeof(struct stat), 1) ? fs_stat(name, (struct stat *)b) : -EFAULT;
+	case SYS_open: case SYS_creat: case SYS_unlink: case SYS_mkdir: case SYS_stat: return with_path(r->eax, (char *)a, b);
+	case SYS_fstat: return user_ok((void *)b, sizeof(struct stat), 1) ? file_fstat(a, (struct stat *)b) : -EFAULT;
+	case SYS_lseek: return file_seek(a, b, c);
+	case SYS_fsync: return file_fsync(a);
 	case SYS_close: return file_close(a);
+	case SYS_dup2: return file_dup2(a, b);
 	case SYS_pipe: return user_ok((void *)a, 8, 1) ? file_pipe((int *)a) : -EFAULT;
-	case SYS_sync: return cache_sync();
-	case SYS_dropcache: return cache_drop();
+	case SYS_sync: return fs_sync();
+	case SYS_dropcache: return fs_drop();
 	case SYS_kill: return do_kill(a, b);
 	case SYS_sigaction:
 		if (!a || a >= NSIG || a == SIGKILL) return -EINVAL;
 		current->sig[a] = (struct sigact){ b, c };
 		return 0;
-	case SYS_mmap: return sys_mmap(a, b, c, r->esi);
+	case SYS_brk: return vm_brk(current->mm, a);
+	case SYS_mmap: return sys_mmap(0, a, b, c, r->esi);
+	case SYS_mmap2: return sys_mmap(a, b, c, r->esi, r->edi);
 	case SYS_munmap: return range_ok(a, &b) ? vm_unmap(current->mm, a, a + b) : -EINVAL;
 	case SYS_mprotect: return range_ok(a, &b) ? vm_protect(current->mm, a, a + b, c & 7) : -EINVAL;
 	case SYS_socketcall: return sys_socketcall(a, (const u32 *)b);

@@ -15,9 +15,9 @@ static struct symbol *symbol(u32 h)
 	return &symbols[i];
 }
 
-int main(int argc, char **argv)
+int main(int argc, char **argv, char **envp)
 {
-	int fd = argc == 3 ? open(argv[1]) : -1, n = 0, got;
+	int fd = argc == 3 ? open(argv[1], 0) : -1, n = 0, got;
 	if (fd < 0) return 1;
 	while ((got = read(fd, source + n, 1024)) > 0) n += got;
 	close(fd);

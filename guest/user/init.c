@@ -1,21 +1,16 @@
 /* The first program: runs the workloads the kernel command line names and reports each in one line,
  * `name cycles checksum`. A checksum depends on what was computed only, never on time or scheduling. */
-#include "user.h"
+#include "work.h"
 
-#define PAGE 4096
-#define FRESH(len) mmap(len, PROT_READ | PROT_WRITE, -1, 0)
-static u64 started, elapsed;
-static u32 ops;                               /* what elapsed is divided by */
-static void start(void) { started = rdtsc(); }
-static void stop(u32 n) { elapsed = rdtsc() - started; ops = n; }
+u64 started, elapsed;
+u32 ops;
 
-static void __attribute__((noreturn)) fail(const char *what)
+void fail(const char *what)
 {
 	say("failed: %s\n", what);
 	poweroff(1);
 	for (;;) yield();
 }
-#define must(x) do { if (!(x)) fail(#x); } while (0)
 
 static u32 wl_syscall(u32 n)
 {
@@ -36,7 +31,7 @@ static u32 forks(u32 n, char *program)
 		must(pid >= 0);
 		if (!pid) {
 			if (!program) exit(i & 0x7F);
-			exec(program, argv);
+			exec(program, argv, NULL);
 			exit(127);
 		}
 		must(wait(&status) == pid);
@@ -47,7 +42,7 @@ static u32 forks(u32 n, char *program)
 }
 
 static u32 wl_forkwait(u32 n) { return forks(n, NULL); }
-static u32 wl_forkexec(u32 n) { return forks(n, "true"); }
+static u32 wl_forkexec(u32 n) { return forks(n, "/bin/true"); }
 
 static u32 touched[64 * 1024 / 4];
 
@@ -243,7 +238,7 @@ static u32 wl_disk(u32 n)
 		must(write(fd, block, sizeof block) == sizeof block);
 	}
 	must(!close(fd) && !sync() && !dropcache());
-	must((fd = open("big")) >= 0);
+	must((fd = open("big", 0)) >= 0);
 	for (u32 i = 0; i < n; i += 64) {
 		must(read(fd, block, sizeof block) == sizeof block);
 		for (u32 k = 0; k < countof(block); k += 4) {
@@ -330,7 +325,7 @@ static void run(char **argv)
 	int status, pid = fork();
 	must(pid >= 0);
 	if (!pid) {
-		exec(argv[0], argv);
+		exec(argv[0], argv, NULL);
 		exit(127);
 	}
 	must(wait(&status) == pid && status == 0);
@@ -356,8 +351,8 @@ static u32 wl_build(u32 n)
 		must(fd >= 0 && write(fd, text, sizeof text) == sizeof text);
 		close(fd);
 	}
-	for (u32 i = 0; i < n; i++) run((char *[]){ "cc", source[i], object[i], NULL });
-	char *link[16] = { "ld", "program" };
+	for (u32 i = 0; i < n; i++) run((char *[]){ "/bin/cc", source[i], object[i], NULL });
+	char *link[16] = { "/bin/ld", "program" };
 	for (u32 i = 0; i < n; i++) link[2 + i] = object[i];
 	run(link);
 	must(!sync());
@@ -365,7 +360,7 @@ static u32 wl_build(u32 n)
 	struct stat st;
 	must(!stat("program", &st));
 	h = hash(h, st.size);
-	int fd = open("program"), got;
+	int fd = open("program", 0), got;
 	while ((got = read(fd, block, sizeof block)) > 0)
 		for (int k = 0; k < got / 4; k++) h = hash(h, block[k]);
 	close(fd);
@@ -375,110 +370,15 @@ static u32 wl_build(u32 n)
 	return h;
 }
 
-#define FAR_HOST 0x0A000202                   /* 10.0.2.2: the other end of the cable */
-enum { TTCP_SINK = 5001, TTCP_SOURCE = 5002, TTCP_BUFFER = 16384 };
-
-static int call(u32 ip, u32 port)
-{
-	struct sockaddr a = inet(ip, port);
-	int fd = socket(), err;
-	must(fd >= 0);
-	if ((err = connect(fd, &a))) {
-		say("connect: error %d\n", -err);
-		fail("there is nobody at the other end of the network");
-	}
-	return fd;
-}
-
-static u32 read_all(int fd, void *to, u32 n)
-{
-	u32 got = 0;
-	for (int part; got < n && (part = read(fd, to + got, n - got)) > 0;) got += part;
-	return got;
-}
-
-/* As ttcp -t: n KB in writes of 16 KB. The far end answers with how much came and a hash of it, so all of it has arrived. */
-static u32 wl_ttcp_tx(u32 n)
-{
-	u32 answer[2], h = HASH_START;
-	for (u32 i = 0; i < countof(block); i++) block[i] = i * 0x9E3779B9;
-	int fd = call(FAR_HOST, TTCP_SINK);
-	start();
-	for (u32 left = n * 1024, part; left; left -= part) {
-		part = left < TTCP_BUFFER ? left : TTCP_BUFFER;
-		block[0] = left;
-		must(write(fd, block, part) == (int)part);
-	}
-	must(!shutdown(fd, 1));
-	must(read_all(fd, answer, sizeof answer) == sizeof answer);
-	stop(n);
-	must(answer[0] == n * 1024);
-	close(fd);
-	return hash(hash(h, answer[0]), answer[1]);
-}
-
-/* As ttcp -r: the far end is asked for n KB; the last byte comes with the end of the stream. */
-static u32 wl_ttcp_rx(u32 n)
-{
-	u32 bytes = n * 1024, total = 0, h = HASH_START;
-	int fd = call(FAR_HOST, TTCP_SOURCE);
-	start();
-	must(write(fd, &bytes, 4) == 4);
-	for (u32 part; (part = read_all(fd, block, TTCP_BUFFER)); total += part)
-		h = hash(hash(h, block[0]), ((u8 *)block)[part - 1]);
-	stop(n);
-	must(total == bytes);
-	close(fd);
-	return hash(h, total);
-}
-
-/* As lmbench's lat_select: n polls of 100 connections, none of which has anything to say. */
-static u32 wl_select_tcp(u32 n)
-{
-	static int ends[100][2];
-	struct sockaddr a = inet(0x7F000001, 7000);
-	int l = socket(), count = 0;
-	u32 set[4] = { 0 }, h = HASH_START;
-	must(l >= 0 && !bind(l, &a) && !listen(l, 8));
-	/* Descriptors of one process are 128: the other ends belong to a child. */
-	int ready[2], child, status, there = 0;
-	must(!pipe(ready) && (child = fork()) >= 0);
-	if (!child) {
-		for (u32 i = 0; i < 100; i++) must(accept(l) >= 0);
-		write(ready[1], &there, 1);
-		for (;;) yield();
-	}
-	for (u32 i = 0; i < 100; i++) {
-		int fd = ends[i][0] = call(0x7F000001, 7000);
-		set[fd / 32] |= 1u << fd % 32;
-	}
-	must(read(ready[0], &there, 1) == 1);
-	struct timeval now = { 0, 0 };
-	start();
-	for (u32 i = 0; i < n; i++) {
-		u32 asked[4] = { set[0], set[1], set[2], set[3] };
-		count += select(128, asked, NULL, &now);
-	}
-	stop(n);
-	h = hash(h, count);
-	for (u32 i = 0; i < 100; i++) close(ends[i][0]);
-	kill(child, SIGKILL);
-	wait(&status);
-	close(l);
-	close(ready[0]);
-	close(ready[1]);
-	return h;
-}
-
 static u32 wl_selftest(u32 n)
 {
 	start();
-	for (u32 i = 0; i < n; i++) run((char *[]){ "selftest", NULL });
+	for (u32 i = 0; i < n; i++) run((char *[]){ "/bin/selftest", NULL });
 	stop(n);
 	return HASH_START;
 }
 
-static const struct workload { const char *name; u32 (*run)(u32); u32 count; } workloads[] = {
+static const struct workload workloads[] = {
 	{ "syscall", wl_syscall, 20000 },
 	{ "forkwait", wl_forkwait, 100 },
 	{ "forkexec", wl_forkexec, 60 },
@@ -502,14 +402,9 @@ static const struct workload { const char *name; u32 (*run)(u32); u32 count; } w
 	{ "compute", wl_compute, 4 },
 	{ "callret", wl_callret, 10 },
 	{ "build", wl_build, 12 },
-	{ "select-tcp", wl_select_tcp, 2000 },
-	/* Not part of `all`: the kernel's own tests, and what needs a network. */
-	{ "selftest", wl_selftest, 1 },
-	{ "ttcp-tx-1500", wl_ttcp_tx, 4096 },     /* KB; the number is the MTU, which the kernel is told by mtu= */
-	{ "ttcp-rx-1500", wl_ttcp_rx, 4096 },
-	{ "ttcp-tx-500", wl_ttcp_tx, 2048 },
-	{ "ttcp-rx-500", wl_ttcp_rx, 2048 },
-};
+	{ "selftest", wl_selftest, 1 },           /* not part of `all` */
+	{ NULL },
+}, *const tables[] = { workloads, lmbench_workloads, network_workloads };
 
 /* Decimal, by hand: 64 bits need two divides a digit. */
 static const char *decimal(u64 v)
@@ -545,20 +440,19 @@ static int option(const char *line, const char *key, char *to, u32 size)
 	return 0;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char **argv, char **envp)
 {
 	char name[32] = "all", number[12] = "";
 	const char *line = argc > 1 ? argv[1] : "";
 	option(line, "workload=", name, sizeof name);
 	option(line, "n=", number, sizeof number);
 	int all = !strcmp(name, "all"), found = 0;
-	for (u32 i = 0; i < countof(workloads); i++) {
-		if (workloads[i].run == wl_selftest) all = 0;
-		if (all || !strcmp(name, workloads[i].name)) {
-			run_workload(&workloads[i], atoi(number));
-			found = 1;
-		}
-	}
+	for (u32 t = 0; t < countof(tables); t++)
+		for (const struct workload *w = tables[t]; w->name; w++)
+			if ((all && !t && w->run != wl_selftest) || !strcmp(name, w->name)) {
+				run_workload(w, atoi(number));
+				found = 1;
+			}
 	if (!found) say("unknown workload: %s\n", name);
 	poweroff(found ? 0 : 2);
 	return 0;

@@ -122,7 +122,7 @@ static void files(void)
 	u8 *f = mmap(9000, RW, fd, 0), *g = mmap(9000, RW, fd, 0);
 	for (u32 i = 0; i < 9000; i++) must(f[i] == (u8)text[i]);
 	must(f[9001] == 0);
-	int other = open("self");
+	int other = open("self", 0);
 	must(read(other, g + 100, 5000) == 5000);   /* into a mapping of the same file: faults inside read */
 	for (u32 i = 0; i < 5000; i++) must(g[100 + i] == (u8)text[i]);
 	close(fd);
@@ -143,7 +143,7 @@ static void files(void)
 		format(name, sizeof name, "self%u.%u", k / 8, k % 8);
 		must(!stat(name, &s) && s.size == 3000 && !unlink(name));
 	}
-	must(!unlink("self") && open("self") == -ENOENT && !munmap(f, 9000) && !munmap(g, 9000));
+	must(!unlink("self") && open("self", 0) == -ENOENT && !munmap(f, 9000) && !munmap(g, 9000));
 }
 
 static void offences(void)
@@ -213,7 +213,7 @@ static void preemption(void)
 	must(!kill(pid, SIGKILL) && wait(&st) == pid && st == KILLED(SIGKILL));
 }
 
-int main(int argc, char **argv)
+int main(int argc, char **argv, char **envp)
 {
 	char *again[] = { "true", "x", NULL };
 	pipes();
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	files();
 	offences();
 	wild_calls();
-	for (u32 i = 0; i < 60; i++) child_ends(2, exec("true", again));   /* nothing has leaked */
+	for (u32 i = 0; i < 60; i++) child_ends(2, exec("/bin/true", again, NULL));   /* nothing has leaked */
 	preemption();
 	return 0;
 }

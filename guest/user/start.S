@@ -1,7 +1,13 @@
 	.text
 	.globl _start, sigreturn
-_start:	call main                             /* the kernel left argc and argv where a call expects them, */
-	mov %eax, %ebx                        /* one return address away */
+_start:	mov (%esp), %eax                      /* argc; then argv, 0, the environment, 0 */
+	lea 4(%esp), %edx
+	lea 4(%edx,%eax,4), %ecx
+	push %ecx
+	push %edx
+	push %eax
+	call main
+	mov %eax, %ebx
 	mov $1, %eax
 	int $0x80
 sigreturn:

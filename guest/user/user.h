@@ -13,16 +13,22 @@ static inline int sys(int nr, u32 a, u32 b, u32 c, u32 d)
 static inline void exit(int code) { sys(SYS_exit, code, 0, 0, 0); __builtin_unreachable(); }
 static inline int fork(void) { return S0(SYS_fork); }
 static inline int wait(int *status) { return sys(SYS_wait, (u32)status, 0, 0, 0); }
-static inline int exec(const char *name, char **argv) { return sys(SYS_exec, (u32)name, (u32)argv, 0, 0); }
+static inline int exec(const char *path, char **argv, char **envp) { return sys(SYS_exec, (u32)path, (u32)argv, (u32)envp, 0); }
 static inline int getpid(void) { return S0(SYS_getpid); }
 static inline int getppid(void) { return S0(SYS_getppid); }
 static inline int yield(void) { return S0(SYS_yield); }
 static inline int read(int fd, void *b, u32 n) { return sys(SYS_read, fd, (u32)b, n, 0); }
 static inline int write(int fd, const void *b, u32 n) { return sys(SYS_write, fd, (u32)b, n, 0); }
-static inline int open(const char *name) { return sys(SYS_open, (u32)name, 0, 0, 0); }
+static inline int open(const char *name, int flags) { return sys(SYS_open, (u32)name, flags, 0, 0); }
 static inline int create(const char *name) { return sys(SYS_creat, (u32)name, 0, 0, 0); }
 static inline int unlink(const char *name) { return sys(SYS_unlink, (u32)name, 0, 0, 0); }
 static inline int stat(const char *name, struct stat *s) { return sys(SYS_stat, (u32)name, (u32)s, 0, 0); }
+static inline int fstat(int fd, struct stat *s) { return sys(SYS_fstat, fd, (u32)s, 0, 0); }
+static inline int mkdir(const char *name) { return sys(SYS_mkdir, (u32)name, 0, 0, 0); }
+static inline int lseek(int fd, int offset, int whence) { return sys(SYS_lseek, fd, offset, whence, 0); }
+static inline int fsync(int fd) { return sys(SYS_fsync, fd, 0, 0, 0); }
+static inline int dup2(int from, int to) { return sys(SYS_dup2, from, to, 0, 0); }
+static inline u32 brk(u32 end) { return sys(SYS_brk, end, 0, 0, 0); }
 static inline int close(int fd) { return sys(SYS_close, fd, 0, 0, 0); }
 static inline int pipe(int *fds) { return sys(SYS_pipe, (u32)fds, 0, 0, 0); }
 static inline int kill(int pid, int sig) { return sys(SYS_kill, pid, sig, 0, 0); }
@@ -56,5 +62,5 @@ void say(const char *fmt, ...);
 /* FNV-1a over words: the checksum of everything here. */
 #define HASH_START 0x811C9DC5u
 static inline u32 hash(u32 h, u32 v) { return (h ^ v) * 0x01000193u; }
-int main(int argc, char **argv);
+int main(int argc, char **argv, char **envp);
 #endif

@@ -96,9 +96,14 @@ void mm_activate(struct mm *mm)
 	mm->live = 1;
 }
 
-/* The flush is ours to ask for: a stale read-only translation would fault when the frame is next written. */
+/* A table that is loaded stays one. The flush is ours to ask for: a stale read-only translation would fault when the
+ * frame is next written. */
 void mm_retire(struct mm *mm)
 {
+	if (mm == loaded_mm) {
+		loaded_mm = &kernel_mm;
+		ext(MMUEXT_NEW_BASEPTR, mfn_list[pfn_of(kernel_mm.root)]);
+	}
 	ext(MMUEXT_UNPIN_TABLE, mfn_list[pfn_of(mm->root)]);
 	mm_each_table(mm, unprotect);
 	tlb_flush();
