@@ -67,7 +67,7 @@ export const CONTROL_RULES: readonly EntryRule[] = [
   rule(ENTRY, "an injected hardware exception has a vector below 32", (v) => valid(v) && type(v) === C.TYPE_HARDWARE_EXCEPTION && vector(v) > 31),
   rule(ENTRY, "an error code is delivered exactly when the exception has one", (v) => valid(v) && withErrorCode(v) !== takesErrorCode(v)),
   rule(ENTRY, "reserved bits of the interruption information are clear", (v) => valid(v) && (info(v) & 0x7ffff000) !== 0),
-  rule(ENTRY, "bits 31:15 of the injected error code are clear", (v) => withErrorCode(v) && v.get(F.VM_ENTRY_EXCEPTION_ERROR_CODE) >>> 15 !== 0),
+  rule(ENTRY, "bits 31:16 of the injected error code are clear", (v) => withErrorCode(v) && v.get(F.VM_ENTRY_EXCEPTION_ERROR_CODE) >>> 16 !== 0),
   rule(ENTRY, "the instruction length of a software event is 1 to 15",
     (v) => hasSoftwareLength(v) && (v.get(F.VM_ENTRY_INSTRUCTION_LENGTH) >>> 0 < 1 || v.get(F.VM_ENTRY_INSTRUCTION_LENGTH) >>> 0 > 15)),
   listRule(ENTRY, "VM-entry MSR-load", F.VM_ENTRY_MSR_LOAD_COUNT, F.VM_ENTRY_MSR_LOAD_ADDRESS),

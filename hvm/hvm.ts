@@ -1,3 +1,4 @@
+import type { GuestMemory } from "../hypervisor/devices/device.js";
 import type { Machine } from "../hypervisor/machine.js";
 import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
@@ -15,7 +16,7 @@ import { externalInterrupt, nonMaskable, softwareEvent, type ExitCause } from ".
 import { REASON } from "./exit-reasons.js";
 import { guestPhysical } from "./inspect.js";
 import { INTERCEPTS, type Intercept } from "./intercepts.js";
-import { vmExit, wake, wakes } from "./monitor.js";
+import { resumeMonitor, vmExit, wake, wakes } from "./monitor.js";
 import { setUpVmcs, startGuest } from "./setup.js";
 import { createShadowMemory } from "./shadow-memory.js";
 import { Vcpu, VM_EXIT_VECTOR } from "./vcpu.js";
@@ -34,6 +35,8 @@ export interface Hvm {
   readonly vcpu: Vcpu;
   /** Where guest-physical memory is; loaders write the guest's image through it. */
   readonly map: PhysicalMap;
+  /** Guest-physical memory for loaders and bus masters: shadow tables follow what they write. */
+  readonly memory: GuestMemory;
   /** Guest-physical address of a linear one as the guest sees it, -1 where nothing is mapped; changes and counts nothing. */
   linear(la: number): number;
   /** The A20 gate: what the device model does for it, for A20M# has no effect in VMX operation (SDM vol. 3C, 23.8). */
@@ -71,7 +74,10 @@ export function createHvm(machine: Machine, options: HvmOptions): Hvm {
     guestToMachine: shadow === undefined ? (gpa) => map.dmaAddress(gpa) : (gpa) => shadow.shadow.guestToMachine(gpa),
     modeBits: () => 0,
   };
-  return { strategy, vcpu, map, linear: (la) => guestPhysical(vcpu, la), setA20: (open) => setA20(vcpu, open), restart: () => { vcpu.started = false; } };
+  const memory: GuestMemory = shadow?.shadow.guestMemory ?? {
+    size: machine.guestBytes, read: (gpa, into) => map.readBytes(gpa, into), write: (gpa, from) => map.writeBytes(gpa, from),
+  };
+  return { strategy, vcpu, map, memory, linear: (la) => guestPhysical(vcpu, la), setA20: (open) => setA20(vcpu, open), restart: () => { vcpu.started = false; } };
 }
 
 /** Guest-physical addresses with bit 20 set are others now: what maps them is made anew. */
@@ -96,7 +102,8 @@ function exitFor(vcpu: Vcpu, cause: ExitCause | undefined): void {
 }
 
 function exception(vcpu: Vcpu, trap: TrapInfo): void {
-  if (trap.vector === VM_EXIT_VECTOR) vmExit(vcpu, vcpu.pendingExit!);
+  if (vcpu.interrupted) resumeMonitor(vcpu);
+  else if (trap.vector === VM_EXIT_VECTOR) vmExit(vcpu, vcpu.pendingExit!);
   else exitFor(vcpu, raiseException(vcpu, trap));
 }
 

@@ -10,7 +10,7 @@ import { recordExit } from "./exit.js";
 import { eventOf, externalInterrupt, type Exit, type ExitCause } from "./exit-record.js";
 import { BASIC_REASON, REASON_NAMES } from "./exit-reasons.js";
 import { type ExitField, HANDLERS } from "./handlers/index.js";
-import type { Vcpu } from "./vcpu.js";
+import { VM_EXIT_VECTOR, type Vcpu } from "./vcpu.js";
 import { F } from "./vmcs-fields.js";
 
 const EXIT_FIELDS: Readonly<Record<ExitField, number>> = {
@@ -38,15 +38,32 @@ export function wake(vcpu: Vcpu): void {
   enterGuest(vcpu);
 }
 
-/** Dispatches the recorded exit, and those that entries end in, until the guest runs or halts. */
+/** Exits handled in a row without the guest's running between them: more can come, for ever, from task gates that lead to each other. */
+const EXITS_AT_ONCE = 4;
+
+/**
+ * Dispatches the recorded exit, and those that entries end in, until the guest runs or halts. After many without either the
+ * run loop gets to look at its limits: VM_EXIT_VECTOR comes back to `resumeMonitor`.
+ */
 function runMonitor(vcpu: Vcpu): void {
+  let exits = 0;
   do {
+    if (++exits > EXITS_AT_ONCE) {
+      vcpu.interrupted = true;
+      vcpu.cpu.raise(VM_EXIT_VECTOR);
+    }
     dispatch(vcpu);
     if (vcpu.blocked) {
       if (!wakes(vcpu)) return halt(vcpu);
       vcpu.blocked = false;
     }
   } while (!tryEntry(vcpu));
+}
+
+/** Goes on where `runMonitor` has stopped. */
+export function resumeMonitor(vcpu: Vcpu): void {
+  vcpu.interrupted = false;
+  runMonitor(vcpu);
 }
 
 function enterGuest(vcpu: Vcpu): void {

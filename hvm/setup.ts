@@ -67,8 +67,9 @@ export function startGuest(vcpu: Vcpu): void {
   for (let sreg = S.ES; sreg <= S.GS; sreg++) if ((cpu.segAttr(sreg) & S.ATTR_P) === 0) cpu.setSegment(sreg, 0, 0, 0xffff, REAL_ATTR);
   saveGuestState(cpu, vcpu.vmcs);
   vcpu.vmcs.launched = false;
-  vcpu.blocked = false;
+  vcpu.blocked = vcpu.interrupted = false;
   vcpu.queued = undefined;
+  vcpu.write(F.VM_ENTRY_INTERRUPTION_INFO, 0);
   vcpu.write(F.CR0_READ_SHADOW, cr0);
   vcpu.write(F.GUEST_CR0, cr0 | virtualization.cr0Forced);
   vcpu.write(F.CR4_READ_SHADOW, cr4);

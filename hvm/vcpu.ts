@@ -90,6 +90,8 @@ export class Vcpu {
   started = false;
   /** The guest has halted, and the processor is the monitor's until an interrupt comes. */
   blocked = false;
+  /** An exit is in the VMCS whose handler has not run yet. */
+  interrupted = false;
   /** The event to inject at the next entry. */
   queued: VmxEvent | undefined = undefined;
   /** The monitor's copy of the primary controls, which it changes often. */
@@ -156,8 +158,9 @@ export class Vcpu {
     return this.cpu.raise(VM_EXIT_VECTOR);
   }
 
-  /** Puts an event in the VM-entry fields (24.8.3). */
+  /** Puts an event in the VM-entry fields (24.8.3); in real-address mode exceptions have no error code (26.2.1.3). */
   writeEvent(event: VmxEvent): void {
+    if (event.errorCode !== undefined && (this.read(F.GUEST_CR0) & S.CR0_PE) === 0) event = { ...event, errorCode: undefined };
     this.write(F.VM_ENTRY_INTERRUPTION_INFO, informationOf(event));
     if (event.errorCode !== undefined) this.write(F.VM_ENTRY_EXCEPTION_ERROR_CODE, event.errorCode);
     if (isSoftware(event.type)) this.write(F.VM_ENTRY_INSTRUCTION_LENGTH, event.instructionLength);

@@ -54,9 +54,16 @@ export function deliverNonMaskable(cpu: Cpu): void {
   deliver(cpu, { vector: V.NMI, errorCode: undefined, source: "external", returnEip: cpu.eip });
 }
 
-/** Delivers an event, and in its place or after it whatever faults its delivery meets; throws GuestCrash on a triple fault. */
+/** Deliveries in a row that only led to the next: task gates can make it go on for ever. */
+const DELIVERIES_AT_ONCE = 4;
+
+/**
+ * Delivers an event, and in its place or after it whatever faults its delivery meets; throws GuestCrash on a triple fault, and
+ * the Trap that is to be delivered next when there is no end to them.
+ */
 export function deliver(cpu: Cpu, event: InterruptEvent): void {
-  for (;;) {
+  for (let n = 0; ; n++) {
+    if (n === DELIVERIES_AT_ONCE) cpu.raise(event.vector, event.errorCode);
     if (event.source === "exception") cpu.ledger.event("trap." + (V.VECTOR_NAMES[event.vector] ?? `vector_${event.vector}`));
     try {
       return deliverOnce(cpu, event);

@@ -3,6 +3,7 @@ import * as S from "../hypervisor/cpu-state.js";
 import { breakpointsHit, DR6_BS, raiseDebug, WATCH_EXECUTE } from "../hypervisor/debug-registers.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
+import type { TrapInfo } from "../hypervisor/strategy.js";
 import { Retry, Trap } from "../hypervisor/trap.js";
 import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
@@ -20,6 +21,8 @@ const HOT = 800;
 
 /** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
+
+const DELIVERIES_AT_ONCE = 1;
 
 /** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
 const DEAD_SECONDS = 10, DEAD_WAKES = 100;
@@ -84,6 +87,8 @@ export class Engine {
   private due = 0;
   /** Exceptions since an instruction completed. */
   private stalled = 0;
+  /** What the delivery of another event has ended in. */
+  private undelivered: TrapInfo | null = null;
   /** How long the halted processor has been passed over by timers: instructions then, cycles then, timers since. */
   private sleep = { instructions: -1, since: 0, wakes: 0 };
   /** dbt's view of what executes in MODE_TRANSLATED. */
@@ -151,6 +156,13 @@ export class Engine {
       if (this.remaining <= 0) return { reason: "limit" };
       if (!first && this.breakpoints.size !== 0 && this.breakpoints.has(cpu.eip)) return { reason: "breakpoint" };
       first = false;
+      if (this.undelivered !== null) {
+        const trap = this.undelivered;
+        this.undelivered = null;
+        this.stall();
+        this.guard(() => cpu.strategy.exception(cpu, trap));
+        continue;
+      }
       if (cpu.debugHits !== 0 && !cpu.stackShadow) {
         this.debugTrap(0);
         continue;
@@ -275,16 +287,23 @@ export class Engine {
     this.guard(() => cpu.strategy.exception(cpu, { vector: trap.vector, errorCode: trap.errorCode }));
   }
 
-  /** Runs a delivery; a trap it throws is delivered in turn (the delivery itself knows of double faults). */
+  /**
+   * Runs a delivery; a trap it throws is delivered in turn (the delivery itself knows of double faults). After some in a row
+   * the run loop looks at its limits first.
+   */
   private guard(action: () => void): void {
-    for (let pending: (() => void) | null = action; pending !== null;) {
+    for (let n = 0; ; n++) {
       try {
-        pending();
-        pending = null;
+        return action();
       } catch (error) {
         if (!(error instanceof Trap)) throw error;
         const trap = { vector: error.vector, errorCode: error.errorCode };
-        pending = () => this.cpu.strategy.exception(this.cpu, trap);
+        if (n === DELIVERIES_AT_ONCE) {
+          this.undelivered = trap;
+          this.cpu.recheck = true;
+          return;
+        }
+        action = () => this.cpu.strategy.exception(this.cpu, trap);
       }
     }
   }

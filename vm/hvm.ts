@@ -1,5 +1,4 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
-import type { GuestMemory } from "../hypervisor/devices/device.js";
 import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
 import { createHvm } from "../hvm/hvm.js";
 import { besideGuest } from "./host-network.js";
@@ -10,11 +9,9 @@ export const buildHvm: Builder = (parts) => {
   const { machine } = parts;
   const mmu = parts.options.mmu ?? "ept";
   const map = createPhysicalMap(machine, mmu === "ept");
-  const memory: GuestMemory = {
-    size: machine.guestBytes, read: (gpa, into) => map.readBytes(gpa, into), write: (gpa, from) => map.writeBytes(gpa, from),
-  };
   let platform: Platform | undefined = undefined;
   const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
+  const { memory } = hvm;
   platform = assemblePlatform(parts, memory, hvm.setA20, besideGuest);
   const { ports, uart, vga } = platform;
   return {

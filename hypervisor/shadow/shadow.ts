@@ -232,13 +232,14 @@ export class Shadow {
     if (length === 0) return;
     for (let gfn = gpa >>> 12; gfn <= (gpa + length - 1) >>> 12; gfn++) {
       this.tables.giveUp(gfn);
-      for (const changed of this.watchers.get(gfn) ?? []) for (let offset = 0; offset < 4096; offset += 4) changed(gfn, offset);
+      const first = Math.max(gpa - gfn * PAGE_SIZE, 0) & ~3, end = Math.min(gpa + length - gfn * PAGE_SIZE, PAGE_SIZE);
+      for (const changed of this.watchers.get(gfn) ?? []) for (let offset = first; offset < end; offset += 4) changed(gfn, offset);
     }
   }
 
   /** Strategy.guestToMachine: a device is about to read or write here, so the frame is shadowed no longer. */
   guestToMachine(gpa: number): number {
-    if (this.cache.traced(gpa >>> 12)) this.guestWritten(gpa, 1);
+    if (this.cache.traced(gpa >>> 12)) this.guestWritten(gpa - gpa % PAGE_SIZE, PAGE_SIZE);
     return this.p2m.dmaAddress(gpa);
   }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createVm, type Mode, UsageError } from "../../index.js";
+import { bootableIso } from "./bootable-iso.js";
 import { fatDisk } from "./fat-disk.js";
 
 const bootSector = readFileSync(new URL("../../../guest/boot/boot.bin", import.meta.url));
@@ -34,20 +35,6 @@ for (const mode of ["native", "hvm"] as const) {
 test("a boot sector says what it misses", () => {
   assert.is(boot(fatDisk({ sectors: 2880, bootSector, files: {} })).serial, "No HELLO.TXT\r\n");
 });
-
-/** An ISO 9660 image with nothing but an El Torito catalogue and its boot image: loaded as it is (kind 0), a diskette of 1.44 MB (2), a hard disk (4). */
-function bootableIso(code: Uint8Array, kind = 0): Uint8Array {
-  const iso = new Uint8Array(24 * 2048 + code.length), view = new DataView(iso.buffer), text = new TextEncoder();
-  iso.set([1, ...text.encode("CD001"), 1], 16 * 2048);
-  iso.set([0, ...text.encode("CD001"), 1, ...text.encode("EL TORITO SPECIFICATION")], 17 * 2048);
-  view.setUint32(17 * 2048 + 0x47, 19, true);
-  iso.set([255, ...text.encode("CD001"), 1], 18 * 2048);
-  iso.set([1, 0], 19 * 2048);
-  view.setUint16(19 * 2048 + 0x1e, 0xaa55, true);
-  iso.set([0x88, kind, 0, 0, 0, 0, kind === 0 ? 4 : 1, 0, 20, 0, 0, 0], 19 * 2048 + 32);
-  iso.set(code, 20 * 2048);
-  return iso;
-}
 
 test("a CD boots by El Torito, from drive 0xe0, and reads its sectors by number", () => {
   // mov ah,42h; mov si,packet; int 13h; jc $; mov al,[8800h]; add al,dl; out 0f4h,al; packet: one sector, 22, to 0000:8800

@@ -59,8 +59,8 @@ const CASES: Record<string, Break> = {
   "an injected hardware exception has a vector below 32": inject(C.TYPE_HARDWARE_EXCEPTION, 32),
   "an error code is delivered exactly when the exception has one": inject(C.TYPE_HARDWARE_EXCEPTION, 13),
   "reserved bits of the interruption information are clear": inject(C.TYPE_NMI, 2, 1 << 12),
-  "bits 31:15 of the injected error code are clear":
-    all(inject(C.TYPE_HARDWARE_EXCEPTION, 13, C.INFO_ERROR_CODE), set([F.VM_ENTRY_EXCEPTION_ERROR_CODE, 0x8000])),
+  "bits 31:16 of the injected error code are clear":
+    all(inject(C.TYPE_HARDWARE_EXCEPTION, 13, C.INFO_ERROR_CODE), set([F.VM_ENTRY_EXCEPTION_ERROR_CODE, 0x10000])),
   "the instruction length of a software event is 1 to 15": all(inject(C.TYPE_SOFTWARE_INTERRUPT, 0x80), set([F.VM_ENTRY_INSTRUCTION_LENGTH, 0])),
   "the VM-entry MSR-load area is 16-byte aligned and within physical memory": set([F.VM_ENTRY_MSR_LOAD_COUNT, 1], [F.VM_ENTRY_MSR_LOAD_ADDRESS, -16]),
 

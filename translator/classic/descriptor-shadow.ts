@@ -70,7 +70,7 @@ export class DescriptorShadow {
     for (const end of this.unwatch) end();
     this.source = source;
     this.frames = frames;
-    this.unwatch = [...new Set(frames)].filter((gfn) => gfn >= 0).map((gfn) => this.shadow.watch(gfn, () => this.copy()));
+    this.unwatch = [...new Set(frames)].filter((gfn) => gfn >= 0).map((gfn) => this.shadow.watch(gfn, (page, offset) => this.changed(page, offset)));
     this.copy();
   }
 
@@ -81,20 +81,42 @@ export class DescriptorShadow {
     return walk.fault ? -1 : walk.pa >>> 12;
   }
 
+  private get count(): number {
+    return this.source.limit + 1 >>> 3;
+  }
+
   private copy(): void {
-    const count = this.source.limit + 1 >>> 3;
-    for (let index = 0; index < Math.max(count, this.copied); index++) {
-      const [low, high] = index < count ? deprivileged(this.word(index * 8), this.word(index * 8 + 4)) : [0, 0];
-      this.region.write32(this.at + index * 8, low);
-      this.region.write32(this.at + index * 8 + 4, high);
-    }
+    const { count } = this;
+    for (let index = 0; index < Math.max(count, this.copied); index++) this.copyOne(index, count);
     this.copied = count;
   }
 
-  /** A word of the guest's table (at a multiple of four bytes, in a table aligned to four), 0 where it is not mapped. */
+  private copyOne(index: number, count: number): void {
+    const [low, high] = index < count ? deprivileged(this.word(index * 8), this.word(index * 8 + 4)) : [0, 0];
+    this.region.write32(this.at + index * 8, low);
+    this.region.write32(this.at + index * 8 + 4, high);
+  }
+
+  /** The word at `offset` of a guest frame was written: the descriptors it is part of are copied, wherever the frame is mapped. */
+  private changed(gfn: number, offset: number): void {
+    const { count, frames } = this;
+    for (let page = frames.indexOf(gfn); page >= 0; page = frames.indexOf(gfn, page + 1)) {
+      const at = page * 4096 + offset - (this.source.base & 0xfff);
+      const last = Math.min(at + 3 >> 3, count - 1);
+      for (let index = Math.max(at >> 3, 0); index <= last; index++) this.copyOne(index, count);
+    }
+  }
+
+  /** A word of the guest's table, 0 where it is not mapped. */
   private word(offset: number): number {
     const at = (this.source.base & 0xfff) + offset;
+    if ((at & 3) === 0) return this.piece(at, 4);
+    return this.piece(at, 1) | this.piece(at + 1, 1) << 8 | this.piece(at + 2, 1) << 16 | this.piece(at + 3, 1) << 24;
+  }
+
+  private piece(at: number, size: 1 | 4): number {
+    const { machine: { memory }, p2m } = this.shadow;
     const gfn = this.frames[at >>> 12]!;
-    return gfn < 0 ? 0 : this.shadow.p2m.read32(gfn * 4096 + (at & 0xfff));
+    return gfn < 0 ? 0 : memory.read(p2m.machineFrame(gfn) * 4096 + (at & 0xfff), size) | 0;
   }
 }
