@@ -1,12 +1,13 @@
 /** Instructions that need little: executed in software on the guest's registers, ignored, or refused. */
 import * as S from "../../hypervisor/cpu-state.js";
-import { readDebugRegister, writeDebugRegister } from "../../hypervisor/debug-registers.js";
+import { DR7, readDebugRegister, writeDebugRegister } from "../../hypervisor/debug-registers.js";
 import { readPerformanceCounter as readCounter } from "../../hypervisor/model-specific-registers.js";
 import { Trap } from "../../hypervisor/trap.js";
 import type { Exit, Outcome } from "../exit-record.js";
 import { emulateInstruction, injectException, injectInvalidOpcode } from "../inject.js";
 import { decodeMovDr } from "../qualifications.js";
 import type { Vcpu } from "../vcpu.js";
+import { F } from "../vmcs-fields.js";
 
 /** Runs what may raise an exception of the guest's. */
 export function trying(vcpu: Vcpu, action: () => void): Outcome {
@@ -48,7 +49,11 @@ export function movDr(vcpu: Vcpu, exit: Exit): Outcome {
   const { dr, from, register } = decodeMovDr(exit.qualification);
   return trying(vcpu, () => {
     if (from) vcpu.setGpr(register, readDebugRegister(vcpu.cpu, dr));
-    else writeDebugRegister(vcpu.cpu, dr, vcpu.gpr(register));
+    else {
+      writeDebugRegister(vcpu.cpu, dr, vcpu.gpr(register));
+      // DR7 is a field of the VMCS; the others stay in the processor.
+      vcpu.write(F.GUEST_DR7, vcpu.cpu.i32[DR7]!);
+    }
   });
 }
 

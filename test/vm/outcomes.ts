@@ -59,6 +59,25 @@ test("the clock's battery outlives a reset", () => {
   assert.equal(createVm({ image, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 9 });
 });
 
+/** out 0x21, 0xff; out 0xa1, 0xff; sti; hlt; jmp back: interrupts on, and every line masked while the timer runs. */
+const MASKED_HALT = [0xb0, 0x34, 0xe6, 0x43, 0xb0, 0xff, 0xe6, 0x40, 0xe6, 0x40, 0xe6, 0x21, 0xe6, 0xa1, 0xfb, 0xf4, 0xeb, 0xfd];
+
+for (const mode of ["native", "dbt", "hvm", "classic"] as const) {
+  test(`${mode}: halted with interrupts on and every line masked, a guest is idle at once, whatever timers run`, () => {
+    const vm = createVm({ image: tinyImage(MASKED_HALT), mode, memory: 8 });
+    assert.equal(vm.run({ instructions: 1e6 }), { reason: "idle" });
+    assert.is(vm.stats().idleCycles, 0);
+  });
+
+  test(`${mode}: halted with the timer masked and another line open, it is idle after ten seconds of its time`, () => {
+    const code = [...MASKED_HALT];
+    code.splice(4, 2, 0xb0, 0xef); // IRQ 4, the serial port
+    const vm = createVm({ image: tinyImage(code), mode, memory: 8 });
+    assert.equal(vm.run({ instructions: 1e6 }), { reason: "idle" });
+    assert.ok(Math.abs(vm.stats().idleCycles / vm.machine.clock.hz - 10) < 1);
+  });
+}
+
 test("a guest that has ended gives the same outcome again", () => {
   const vm = createVm({ image: tinyImage(exitWith(5)), memory: 8 });
   assert.equal(vm.run(), { reason: "exit", code: 5 });
