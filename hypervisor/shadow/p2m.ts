@@ -72,6 +72,7 @@ export class PhysicalMap implements TableMemory {
 
   /** Whether the 2 MB around a guest frame are plain memory in one aligned piece of machine memory. */
   isRun(gfn: number): boolean {
+    if (!this.a20Open) return false; // every other megabyte of it lies elsewhere
     const first = gfn & -RUN_FRAMES, machine = this.toMachine[first];
     if (machine === undefined || machine % RUN_FRAMES !== 0 || first + RUN_FRAMES > this.guestFrames) return false;
     for (let i = 0; i < RUN_FRAMES; i++) if (this.toMachine[first + i] !== machine + i || (this.memory.kindOf(machine + i) & (FRAME_MMIO | FRAME_ROM)) !== 0) return false;
