@@ -22,10 +22,11 @@ export async function runJobs(jobs: readonly Job[], profile: CostProfile, done: 
 
 /**
  * Has worker threads of a script answer all jobs, one message each, and gives the answers in the jobs' order: who
- * answered what and when shows nowhere in the result.
+ * answered what and when shows nowhere in the result. They are begun in the order given; an answer's place is its job's index.
  */
-export async function runPool<J extends { readonly index: number }, A extends { readonly index: number }>(script: URL, data: unknown, jobs: readonly J[], done: (job: J) => void): Promise<A[]> {
-  const answers = new Array<A>(jobs.length);
+export async function runPool<J extends { readonly index: number }, A extends { readonly index: number }>(script: URL, data: unknown, jobs: readonly J[], done: (job: J, answer: A) => void): Promise<A[]> {
+  const answers: A[] = [];
+  const byIndex = new Map(jobs.map((job) => [job.index, job]));
   let next = 0;
   const serve = (): Promise<void> => new Promise((resolve, reject) => {
     const worker = new Worker(script, { workerData: data });
@@ -36,7 +37,7 @@ export async function runPool<J extends { readonly index: number }, A extends { 
     };
     worker.on("message", (answer: A) => {
       answers[answer.index] = answer;
-      done(jobs[answer.index]!);
+      done(byIndex.get(answer.index)!, answer);
       feed();
     });
     worker.on("error", reject);

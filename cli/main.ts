@@ -75,6 +75,8 @@ program.command("figures")
   .argument("[id...]", "names of tables; default: all")
   .option("--json <file>", "write the cells as JSON")
   .option("--report <dir>", "write one HTML file, index.html, and each chart as SVG with its numbers as CSV")
+  .option("--cache <dir>", "where results of finished jobs are kept, so that an interrupted run goes on (default: ~/.cache/trivisor/figures)")
+  .option("--no-cache", "run everything anew, and keep nothing")
   .action(async (ids: string[], options: import("./figures.js").FiguresFlags) => (await import("./figures.js")).figures(ids, options));
 
 program.command("explain")

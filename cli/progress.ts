@@ -1,6 +1,6 @@
 export interface Progress {
   /** Shows how far the work is. */
-  readonly show: (done: number, of: number, what: string) => void;
+  readonly show: (done: number, of: number, what: string, secondsLeft?: number) => void;
   /** Takes the bar away. */
   readonly end: () => void;
 }
@@ -9,12 +9,13 @@ export interface Progress {
 export async function createProgress(): Promise<Progress> {
   if (!process.stderr.isTTY) return { show: () => {}, end: () => {} };
   const { SingleBar } = await import("cli-progress");
-  const bar = new SingleBar({ format: "{bar} {value}/{total}  {duration_formatted}  {what}", barCompleteChar: "█", barIncompleteChar: "░", hideCursor: true, clearOnComplete: true, stream: process.stderr });
+  const bar = new SingleBar({ format: "{bar} {value}/{total}  {duration_formatted}{left}  {what}", barCompleteChar: "█", barIncompleteChar: "░", hideCursor: true, clearOnComplete: true, stream: process.stderr });
   let started = false;
   return {
-    show: (done, of, what) => {
-      if (!started) bar.start(of, done, { what });
-      else bar.update(done, { what });
+    show: (done, of, what, secondsLeft) => {
+      const left = secondsLeft === undefined || Number.isNaN(secondsLeft) ? "" : `, about ${Math.ceil(secondsLeft)}s left`;
+      if (!started) bar.start(of, done, { what, left });
+      else bar.update(done, { what, left });
       started = true;
     },
     end: () => bar.stop(),

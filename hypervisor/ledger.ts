@@ -18,7 +18,19 @@ export interface CostProfile {
   /** The last level of cache (hypervisor/cache.ts); a profile without one has no events `cache.*`. */
   readonly cache?: CacheProfile;
   /** Event name, or a family `vmexit.*`, to cycles added each time. The exact name wins over the family. */
-  readonly costs: Readonly<Record<string, { readonly cycles: number; readonly source: string; readonly calibrated?: string }>>;
+  readonly costs: Readonly<Record<string, Cost>>;
+}
+
+/** A unit cost. Somebody measured it, or it was fitted to one published cell, or it is taken from a constant that was. */
+export interface Cost {
+  readonly cycles: number;
+  readonly source: string;
+  /** `table, row, column` of the cell it was fitted to. */
+  readonly calibrated?: string;
+  /** `profile/event`, or `profile/event+event`: not fitted here, but taken over. */
+  readonly as?: string;
+  /** How it is taken over: in cycles, in time, by the rate of instructions, or by that of system instructions. */
+  readonly by?: "cycles" | "time" | "instructions" | "system";
 }
 
 /** Sizes of a set-associative cache, all powers of two but `ways`. */
@@ -29,15 +41,20 @@ export interface CacheProfile {
   readonly source: string;
 }
 
-/** Cycles a profile adds for one event: by its name, or by the nearest family that has a price. */
-export function costOf(profile: CostProfile, name: string): number {
-  const exact = profile.costs[name];
-  if (exact) return exact.cycles;
+/** The entry of a profile's costs that prices an event: its own, or that of the nearest family; undefined where it is free. */
+export function priceKey(profile: CostProfile, name: string): string | undefined {
+  if (name in profile.costs) return name;
   for (let dot = name.lastIndexOf("."); dot > 0; dot = name.lastIndexOf(".", dot - 1)) {
-    const family = profile.costs[name.slice(0, dot) + ".*"];
-    if (family) return family.cycles;
+    const family = name.slice(0, dot) + ".*";
+    if (family in profile.costs) return family;
   }
-  return 0;
+  return undefined;
+}
+
+/** Cycles a profile adds for one event. */
+export function costOf(profile: CostProfile, name: string): number {
+  const key = priceKey(profile, name);
+  return key === undefined ? 0 : profile.costs[key]!.cycles;
 }
 
 export type EventListener = (name: string, n: number) => void;

@@ -5,7 +5,7 @@ import { loadProfile } from "../../vm/profiles.js";
 import { ASPLOS_IDS, ASPLOS_PROFILE, type AsplosId, asplosJobs, asplosTable } from "./asplos.js";
 import { EPT_PROFILE, eptJobs, eptTable } from "./ept.js";
 import { generationJobs, generationTable } from "./generations.js";
-import { type FigureJob, runAll, type Runs } from "./jobs.js";
+import { type FigureJob, runAll, type RunOptions, type Runs } from "./jobs.js";
 import type { FigureTable } from "./model.js";
 import { popekJobs, popekTable } from "./popek.js";
 import { portingTable } from "./porting.js";
@@ -42,7 +42,8 @@ export function chooseFigures(ids: readonly string[]): readonly string[] {
   return ids.length === 0 ? FIGURE_IDS : FIGURE_IDS.filter((id) => ids.includes(id));
 }
 
-export async function makeFigures(ids: readonly string[], progress: (done: number, of: number, what: string) => void = () => {}): Promise<FigureTable[]> {
+/** The tables named, all for none; with `only` the cells of other jobs stay empty. */
+export async function makeFigures(ids: readonly string[], options: RunOptions = {}, only: (job: FigureJob) => boolean = () => true): Promise<FigureTable[]> {
   const chosen = chooseFigures(ids).map((id) => FIGURES.get(id)!);
   const profiles = new Map<string, CostProfile>();
   const profile = (name: string): CostProfile => {
@@ -50,6 +51,6 @@ export async function makeFigures(ids: readonly string[], progress: (done: numbe
     profiles.set(name, loaded);
     return loaded;
   };
-  const runs = await runAll(chosen.flatMap(({ jobs }) => jobs()), progress);
+  const runs = await runAll(chosen.flatMap(({ jobs }) => jobs()).filter(only), options);
   return chosen.map(({ table }) => table(runs, profile));
 }

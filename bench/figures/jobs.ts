@@ -1,7 +1,9 @@
 /** What has to be run: each program once in each mode, whatever number of tables wants it. */
 import type { MmuKind, Mode } from "../../vm/options.js";
 import type { Cell } from "../cell.js";
+import { loadProfile } from "../../vm/profiles.js";
 import { runPool } from "../pool.js";
+import type { ResultCache } from "./result-cache.js";
 import type { SensitiveRun } from "./sensitive-run.js";
 
 /** Modes of the figures: hvm in its first generation's shape and in its second's. */
@@ -34,7 +36,7 @@ export class Runs {
 
   cell(job: FigureJob): Cell {
     const answer = this.answers.get(keyOf(job));
-    if (answer === undefined) throw new Error(`${keyOf(job)} was not run`);
+    if (answer === undefined) return { ...FAILED, failed: "was not run" };
     if ("cell" in answer) return answer.cell;
     return { ...FAILED, failed: "error" in answer ? `internal error: ${answer.error}` : "was not measured" };
   }
@@ -46,11 +48,59 @@ export class Runs {
   }
 }
 
-/** Runs every distinct job once, on the worker pool; what takes longest goes first. */
-export async function runAll(wanted: readonly FigureJob[], progress: (done: number, of: number, what: string) => void): Promise<Runs> {
+export interface RunOptions {
+  /** Told after each job, and once before the first; `left` is an estimate in seconds, NaN while there is nothing to go by. */
+  readonly progress?: (done: number, of: number, what: string, left: number) => void;
+  /** Where results are kept and found again. */
+  readonly cache?: ResultCache;
+}
+
+/** Seconds that jobs of a kind take when nothing is known of them: what takes longest goes first. */
+const GUESS: Readonly<Record<FigureJob["kind"], number>> = { workload: 1, nano: 0.3, sensitive: 0.1 };
+const WORKERS = 2;
+
+/** Runs every distinct job once, on the worker pool, but those whose results are kept already. */
+export async function runAll(wanted: readonly FigureJob[], { progress = () => {}, cache }: RunOptions): Promise<Runs> {
   const distinct = [...new Map(wanted.map((job) => [keyOf(job), job])).values()].map((job, index): IndexedJob => ({ ...job, index }));
-  progress(0, distinct.length, "");
-  let finished = 0;
-  const answers = await runPool<IndexedJob, FigureAnswer>(new URL("./worker.js", import.meta.url), null, distinct, ({ name, how }) => progress(++finished, distinct.length, `${name} ${how}`));
+  const profiles = new Map<string, string>();
+  const cacheKey = (job: FigureJob): string => {
+    const profile = profiles.get(job.profile) ?? JSON.stringify(loadProfile(job.profile));
+    profiles.set(job.profile, profile);
+    return `${keyOf(job)} ${profile}`;
+  };
+  const answers: FigureAnswer[] = [];
+  for (const job of distinct) {
+    const kept = cache?.get<FigureAnswer>(cacheKey(job));
+    if (kept !== undefined) answers[job.index] = { ...kept.answer, index: job.index };
+  }
+  const rest = distinct.filter(({ index }) => answers[index] === undefined).sort((a, b) => GUESS[b.kind] - GUESS[a.kind] || a.index - b.index);
+  const estimate = new Estimate(rest);
+  let finished = distinct.length - rest.length;
+  progress(finished, distinct.length, "", NaN);
+  const fresh = await runPool<IndexedJob, FigureAnswer & { readonly seconds: number }>(new URL("./worker.js", import.meta.url), null, rest, (job, { seconds, ...answer }) => {
+    if (!("error" in answer)) cache?.put(cacheKey(job), answer, seconds);
+    progress(++finished, distinct.length, `${job.name} ${job.how}`, estimate.after(job, seconds));
+  });
+  for (const { seconds: _, ...answer } of fresh.filter((one) => one !== undefined)) answers[answer.index] = answer;
   return new Runs(new Map(distinct.map((job) => [keyOf(job), answers[job.index]!])));
+}
+
+/** Seconds left: what is to be done, by the mean of what jobs of a kind have taken. */
+class Estimate {
+  private readonly left = new Map<FigureJob["kind"], number>();
+  private readonly taken = new Map<FigureJob["kind"], { seconds: number; jobs: number }>();
+
+  constructor(jobs: readonly FigureJob[]) {
+    for (const { kind } of jobs) this.left.set(kind, (this.left.get(kind) ?? 0) + 1);
+  }
+
+  after({ kind }: FigureJob, seconds: number): number {
+    this.left.set(kind, this.left.get(kind)! - 1);
+    const taken = this.taken.get(kind) ?? { seconds: 0, jobs: 0 };
+    this.taken.set(kind, { seconds: taken.seconds + seconds, jobs: taken.jobs + 1 });
+    return [...this.left].reduce((sum, [of, jobs]) => {
+      const known = this.taken.get(of);
+      return sum + jobs * (known ? known.seconds / known.jobs : GUESS[of]);
+    }, 0) / WORKERS;
+  }
 }

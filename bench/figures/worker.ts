@@ -27,10 +27,17 @@ function answer(job: FigureJob, index: number): FigureAnswer {
   }
 }
 
-parentPort?.on("message", ({ index, ...job }: IndexedJob) => {
+/** The answer, or why there is none. */
+function tryAnswer(job: FigureJob, index: number): FigureAnswer {
   try {
-    parentPort?.postMessage(answer(job, index));
+    return answer(job, index);
   } catch (error) {
-    parentPort?.postMessage({ index, error: error instanceof Error ? error.message : String(error) } satisfies FigureAnswer);
+    return { index, error: error instanceof Error ? error.message : String(error) };
   }
+}
+
+parentPort?.on("message", ({ index, ...job }: IndexedJob) => {
+  const begun = performance.now();
+  const message = tryAnswer(job, index);
+  parentPort?.postMessage({ ...message, seconds: (performance.now() - begun) / 1000 });
 });

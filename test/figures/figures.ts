@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { calibrationTables, cyclesOf, findCell, fittedCells, takenOver, targetOf } from "../../bench/figures/calibration.js";
 import { explainMiss } from "../../bench/figures/explain.js";
 import { chooseFigures, FIGURE_IDS, makeFigures, NOT_YET } from "../../bench/figures/figures.js";
 import { formatFigures } from "../../bench/figures/format.js";
 import { statistics, toJson } from "../../bench/figures/model.js";
 import { codeLines, committedPorting, countPorting } from "../../bench/figures/porting.js";
-import { UsageError } from "../../index.js";
+import { profileNames } from "../../vm/profiles.js";
+import { loadProfile, UsageError } from "../../index.js";
 import { Scratch, trivisor } from "../cli/command.js";
 
 const test = suite("figures: tables");
@@ -27,6 +29,30 @@ test("the JSON has the fixed shape", () => {
 test("a calibrated nanobenchmark gives the value that it was fitted to", () => {
   for (const { published, ours, status, column, mode } of tables.find(({ id }) => id === "asplos06-nano")!.cells) {
     if (status === "calibrated") assert.ok(Math.abs(ours! / published! - 1) < 0.01, `${column} in ${mode}: ${ours} for ${published}`);
+  }
+});
+
+const profiles = profileNames().map((name) => loadProfile(name));
+
+test("a constant that was fitted gives its cell what it was fitted to", async () => {
+  const fitted = profiles.map((profile) => ({ profile, cells: fittedCells(profile) }));
+  const measured = await calibrationTables(profiles);
+  for (const { profile, cells } of fitted) {
+    for (const { cell, events } of cells) {
+      const found = findCell(measured, cell);
+      assert.ok(found?.bar && found.published !== null, `${profile.name}: ${events.join(", ")}: ${cell} is there`);
+      const target = targetOf(cell, measured, profile), ours = cyclesOf(found.bar, profile);
+      assert.ok(Math.abs(ours - target) < 0.01 * target + 2, `${profile.name}: ${cell}: ${ours} cycles, not ${target}: node dist/bench/figures/calibrate.js fits it anew`);
+    }
+  }
+});
+
+test("a constant that was taken over is what it was taken from", () => {
+  for (const profile of profiles) {
+    for (const [event, cost] of Object.entries(profile.costs)) {
+      if (cost.as === undefined) continue;
+      assert.ok(Math.abs(cost.cycles - takenOver(cost, profile, loadProfile)) <= 1.5, `${profile.name}: ${event}`);
+    }
   }
 });
 
@@ -78,7 +104,7 @@ test("the command prints the table, writes what it is told to, and refuses what 
 
 test("the committed count of lines is the sources'", () => {
   const counted = countPorting();
-  if (counted) assert.equal(committedPorting(), counted);
+  if (counted) assert.equal(committedPorting(), counted, "node dist/bench/figures/count-lines.js writes it anew");
   assert.equal(codeLines("a;\n\n/* one\n two */\nb; /* c */\n  // d\n"), ["a;", "b; "]);
 });
 
