@@ -6,11 +6,12 @@ import type { Counted } from "./cell.js";
 export const KINDS = [
   { id: "instructions", title: "instructions", families: ["instruction."] },
   { id: "memory", title: "TLB and page walks", families: ["tlb.", "ept."] },
+  { id: "cache", title: "cache misses", families: ["cache."] },
   { id: "traps", title: "traps and interrupts", families: ["trap.", "interrupt."] },
   { id: "exits", title: "exits and hypercalls", families: ["vmexit.", "vmentry", "vmcs.", "hypercall.", "paravirt.", "event_channel.", "grant.", "xenstore.", "classic."] },
   { id: "translator", title: "translator", families: ["dbt."] },
   { id: "shadow", title: "shadow page tables", families: ["shadow."] },
-  { id: "devices", title: "devices", families: ["device.", "bus.", "backend."] },
+  { id: "devices", title: "devices", families: ["device.", "bus.", "backend.", "host."] },
   { id: "idle", title: "waiting", families: [] },
   { id: "other", title: "other", families: [""] },
 ] as const;

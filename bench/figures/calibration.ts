@@ -97,6 +97,8 @@ export function targetOf(cell: string, tables: readonly FigureTable[], profile: 
   const found = findCell(tables, cell)!;
   const [id] = cell.split(", ");
   const unit = id!.startsWith("sosp03") ? profile.hz / MICROSECOND : 1;
+  // A rate: what it takes is in inverse proportion.
+  if (found.bar && tables.find((table) => table.id === id)!.unit === "Mb/s") return found.bar.counted.cycles / found.bar.operations * found.ours! / found.published!;
   const native = tables.find((table) => table.id === id)!.cells.find((one) => one.mode === "native" && one.column === found.column);
   if (unit === 1 || found.mode === "native" || !native?.bar || native.published === null) return found.published! * unit;
   return cyclesOf(native.bar, profile) + (found.published! - native.published) * unit;

@@ -3,7 +3,7 @@ export const STYLE = `
 :root { color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1d232b; --soft: #5d6673; --line: #dfe2e6; --link: #1b5fae; --bad: #b3261e;
   --native: #7d8794; --classic: #d08700; --dbt: #2f6fd6; --paravirt: #1f9d6b; --hvm: #8d4bc9; --heat: 47, 111, 214;
-  --instructions: #8f9bab; --memory: #23a6b8; --traps: #e0862f; --exits: #d3455b; --translator: #4676e0; --shadow: #9a5fd0; --devices: #9b7a55; --idle: #d3d8de; --other: #5f6b7a; }
+  --instructions: #9aa5b4; --memory: #56b4e9; --cache: #0072b2; --traps: #e69f00; --exits: #d55e00; --translator: #009e73; --shadow: #b0599a; --devices: #6b4f2a; --idle: #d9dde2; --other: #5f6b7a; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171c; --card: #1c2027; --ink: #e6e9ee; --soft: #9aa4b2; --line: #323943; --link: #7fb2f5; --bad: #ff8a80;
   --native: #98a3b1; --classic: #e9a93a; --dbt: #659bf2; --paravirt: #44c690; --hvm: #b483e6; --heat: 101, 155, 242; --idle: #3a424d; --instructions: #75808f; } }
@@ -23,7 +23,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .heat4 { background: rgba(var(--heat), .40); } .heat5 { background: rgba(var(--heat), .50); } .heat6 { background: rgba(var(--heat), .60); } .failed { color: var(--bad); }
 svg { display: block; max-width: 100%; } svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); } svg .tick { fill: var(--soft); } svg .label { fill: var(--ink); } svg .value { fill: var(--soft); font-size: 11px; } svg .value.failed { fill: var(--bad); }
 .native { --tone: var(--native); } .classic { --tone: var(--classic); } .dbt { --tone: var(--dbt); } .paravirt { --tone: var(--paravirt); } .hvm { --tone: var(--hvm); } svg .bar, i.tone { fill: var(--tone); background: var(--tone); }
-.k-instructions { fill: var(--instructions); background: var(--instructions); } .k-memory { fill: var(--memory); background: var(--memory); } .k-traps { fill: var(--traps); background: var(--traps); }
+.k-instructions { fill: var(--instructions); background: var(--instructions); } .k-memory { fill: var(--memory); background: var(--memory); } .k-cache { fill: var(--cache); background: var(--cache); } .k-traps { fill: var(--traps); background: var(--traps); }
 .k-exits { fill: var(--exits); background: var(--exits); } .k-translator { fill: var(--translator); background: var(--translator); } .k-shadow { fill: var(--shadow); background: var(--shadow); }
 .k-devices { fill: var(--devices); background: var(--devices); } .k-idle { fill: var(--idle); background: var(--idle); } .k-other { fill: var(--other); background: var(--other); }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px; } .chart.narrow { display: none; }
