@@ -19,6 +19,12 @@ archive:
 	file "bin/cc", "cc"
 	file "bin/ld", "ld"
 	file "bin/selftest", "selftest"
+	file "bin/hello", "hello"
+	file "bin/sh", "sh"
+	file "bin/lat_proc", "lat_proc"
+	file "lib/ld.so", "ld.so"
+	file "lib/libc.so", "libc.so"
+	file "etc/ld.so.cache", "ld.so.cache"
 	.balign 4096
 	.section .rodata.archive
 	.zero 32
