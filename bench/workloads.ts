@@ -57,6 +57,9 @@ export const WORKLOADS: readonly Workload[] = [
 
 /** Those that only the papers' tables measure; `compare` runs them when they are named. */
 export const FIGURE_WORKLOADS: readonly Workload[] = [
+  each("fork", 100, "process", "A program that shares its C library forks, the child exits."),
+  each("exec", 50, "process", "The same, and the child becomes another program: its pages, its library's, and the loader's work."),
+  each("sh", 20, "process", "The same through a shell that starts the program."),
   each("null-io", 20000, "call", "A byte read from /dev/zero or written to /dev/null."),
   onDisk("stat", 10000, "call", "A path of three names, all of them known."),
   onDisk("open-close", 10000, "pair", "The same, and a descriptor made and given back."),
@@ -83,7 +86,7 @@ export const FIGURE_WORKLOADS: readonly Workload[] = [
 export const SOSP_COLUMNS: Readonly<Record<"table3" | "table4" | "table5", Readonly<Record<string, string>>>> = {
   table3: {
     "null call": "syscall", "null I/O": "null-io", stat: "stat", "open/close": "open-close", "slct TCP": "select-tcp", "sig inst": "sig-install",
-    "sig hndl": "signal", "fork proc": "forkwait", "exec proc": "forkexec",
+    "sig hndl": "signal", "fork proc": "fork", "exec proc": "exec", "sh proc": "sh",
   },
   table4: {
     "2p/0K": "ctxsw-2p-0k", "2p/16K": "ctxsw-2p-16k", "2p/64K": "ctxsw-2p-64k", "8p/16K": "ctxsw-8p-16k", "8p/64K": "ctxsw-8p-64k",
