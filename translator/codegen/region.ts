@@ -54,7 +54,7 @@ export function successorsOf(block: Block): readonly number[] {
   if (last === undefined) return [];
   const semantics = semanticsOf(last);
   if (replaced(block)) return [];
-  if (last.row.ends === null || (semantics.kind !== "inline" && isString(last))) return [block.nextEip];
+  if (last.row.ends === null || (semantics.kind !== "inline" && mayGoOn(last))) return [block.nextEip];
   if (semantics.kind !== "inline") return [];
   const operand = last.operands[0];
   const target = operand?.kind === "rel" ? (block.nextEip + operand.disp | 0) & (last.opSize === 16 ? 0xffff : -1) : undefined;
@@ -72,8 +72,12 @@ function replaced(block: Block): boolean {
   return block.transfers && last.row.ends === null && (kind === "inline" || kind === "helper");
 }
 
-function isString(instruction: Instruction): boolean {
-  return instruction.row.cost === "string";
+/**
+ * The op sets EIP itself, but the block goes on behind it unless EIP or the run loop say otherwise: a repeated string instruction
+ * that is not through, and RDTSC, which delay loops spin on and a monitor may have taken over.
+ */
+function mayGoOn(instruction: Instruction): boolean {
+  return instruction.row.cost === "string" || instruction.mnemonic === "RDTSC";
 }
 
 class RegionBuilder {
@@ -157,7 +161,7 @@ class RegionBuilder {
           if (end === count) out.push(...this.go(node, block.nextEip, jump));
           continue;
         }
-      } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || isString(instruction)) {
+      } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || mayGoOn(instruction)) {
         out.push(...this.helper(block, i, count));
       } else {
         return [...out, ...this.leaveThrough(block, i)];
@@ -261,17 +265,17 @@ class RegionBuilder {
 
   private helper(block: Block, i: number, count: number): Statement[] {
     const next = block.addresses[i + 1] ?? block.nextEip;
-    const string = isString(block.instructions[i]!);
+    const own = mayGoOn(block.instructions[i]!);
     this.emitter.op = UNKNOWN;
     this.emitter.pending = 0;
     const leave = A.block([
-      A.statement(A.assign(EXIT_EIP, string ? i32(S.EIP) : A.literal(next))),
+      A.statement(A.assign(EXIT_EIP, own ? i32(S.EIP) : A.literal(next))),
       A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
     ]);
     const asked: Expression = { type: "MemberExpression", object: A.identifier("rt"), property: A.identifier("leave"), computed: false, optional: false, start: 0, end: 0 };
     return [
       ...this.spillFor(block, i, count), this.opCall(block.ops[i]!), marker("reload"), A.statement(A.assign(LIVE, A.literal(1))),
-      A.ifThen(string ? A.conditional(asked, A.literal(1), A.binary(i32(S.EIP), "!==", A.literal(next))) : asked, leave),
+      A.ifThen(own ? A.conditional(asked, A.literal(1), A.binary(i32(S.EIP), "!==", A.literal(next))) : asked, leave),
     ];
   }
 
