@@ -19,9 +19,9 @@ export class BlockBuilder {
   private readonly decode: Decode;
   private readonly scratch = new Uint8Array(32);
 
-  constructor(cpu: Cpu, translation: TranslationHooks | null) {
+  constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean) {
     this.cpu = cpu;
-    this.binder = new Binder(cpu, translation);
+    this.binder = new Binder(cpu, translation, specialised);
     this.decode = decoderFor(FEATURES.filter((f) => MODEL.instructions.includes(f)), IMPLEMENTED);
   }
 

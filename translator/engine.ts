@@ -50,6 +50,8 @@ export type RunOutcome =
 export interface EngineOptions {
   /** Generated code is used (the default where the host allows code generation from strings). */
   readonly jit?: boolean;
+  /** The interpreter's closures are specialised (the default where the host allows code generation from strings). */
+  readonly specialised?: boolean;
   /** Times a block is interpreted before its region is compiled (default 800). */
   readonly hot?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
@@ -98,7 +100,7 @@ export class Engine {
     this.machine = machine;
     this.cpu = machine.cpu;
     this.translation = options.translation ?? null;
-    this.builder = new BlockBuilder(this.cpu, this.translation);
+    this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available());
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 120_000, (frame, cached) => cpu.mmu.setCode(frame, cached));

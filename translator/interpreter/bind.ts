@@ -6,6 +6,7 @@ import type { TranslationHooks } from "../fullvirt/engine-hooks.js";
 import { Exec } from "../isa/semantics/exec.js";
 import { linearAddress } from "../isa/semantics/operand-access.js";
 import { branchTarget, semanticsOf, semanticWidth } from "../isa/semantics/registry.js";
+import { Specialiser } from "./specialise.js";
 import type { ComplexFunction, InlineFunction, Semantics } from "../isa/semantics/semantics.js";
 
 /** One instruction, bound to its operands. A block's last one leaves EIP set when `transfers` says so. */
@@ -26,14 +27,17 @@ const COUNTED = new Set(["div", "far", "segment", "string", "io", "system", "fpu
 type Reader = () => number;
 type Writer = (value: number) => void;
 
-/** Binds decoded instructions to closures over one processor's state (jit-study.md, item 12: the fastest form without generated code). */
+/** Binds decoded instructions to closures over one processor's state (the fastest form without generated code; with it see specialise.ts). */
 export class Binder {
   private readonly cpu: Cpu;
   private readonly exec: Exec;
 
   private readonly translation: TranslationHooks | null;
+  private readonly specialiser: Specialiser | null;
 
-  constructor(cpu: Cpu, translation: TranslationHooks | null = null) {
+  /** With `specialised`, instructions get the closures of specialise.ts where there are some. */
+  constructor(cpu: Cpu, translation: TranslationHooks | null = null, specialised = false) {
+    this.specialiser = specialised ? new Specialiser(cpu) : null;
     this.cpu = cpu;
     this.translation = translation;
     this.exec = new Exec(cpu);
@@ -82,6 +86,8 @@ export class Binder {
     const next = wrap(eip + instruction.length, mode);
     if (semantics.kind === "inline") {
       if (hook !== undefined) throw new Error(`${row.mnemonic} cannot be hooked`);
+      const op = this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
+      if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null };
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);
     }
     return this.bindComplex(instruction, semantics, eip, next, mode);
