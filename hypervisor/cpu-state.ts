@@ -31,8 +31,10 @@ export const FPU_CW = 112, FPU_SW = 113, FPU_TAG = 114, FPU_FIP = 115, FPU_FCS =
 export const MXCSR = 120;
 /** Eight 128-bit XMM registers, four words each. */
 export const XMM_REGS = 128;
-/** Scratch words for callouts of generated code. */
+/** Scratch words of generated code: nothing of the guest's. */
 export const SCRATCH = 192;
+/** Nonzero once an access that asm.js code had made for it has faulted: the code leaves. */
+export const FAULTED = SCRATCH;
 export const STATE_WORDS = 256;
 
 /** MODE bits. A block of code is translated for one value of MODE and found by it. */

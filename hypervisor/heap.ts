@@ -1,6 +1,6 @@
 /**
  * One ArrayBuffer a machine: CPU state, the software TLB and machine memory side by side, so that generated
- * code reaches all of them through the same typed arrays (and could be printed as asm.js).
+ * code reaches all of them through the same typed arrays, asm.js included.
  *
  *   0x0000000  CPU state (see cpu-state.ts)
  *   0x0100000  six TLB tables of 2^20 words: {supervisor, user} x {read, write, execute}
@@ -15,6 +15,9 @@ export const STATE_BASE = 0;
 export const TLB_BASE = 0x0100000;
 export const RAM_BASE = 0x2000000;
 export const PAGE_SIZE = 4096;
+
+/** An asm.js heap of more than 16 MiB is a multiple of 16 MiB (asmjs.org/spec, 10). */
+const HEAP_UNIT = 0x1000000;
 
 /** Word indices (into `i32`) of the six tables; add a linear page number. */
 export const TLB_PAGES = 1 << 20;
@@ -38,7 +41,7 @@ export interface Heap {
 
 /** Makes the heap of a machine with `memoryBytes` bytes of machine memory (a multiple of PAGE_SIZE, under 2 GiB - 32 MiB). */
 export function createHeap(memoryBytes: number): Heap {
-  const buffer = new ArrayBuffer(RAM_BASE + memoryBytes);
+  const buffer = new ArrayBuffer(Math.ceil((RAM_BASE + memoryBytes) / HEAP_UNIT) * HEAP_UNIT);
   return {
     buffer,
     i32: new Int32Array(buffer),

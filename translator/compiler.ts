@@ -2,14 +2,14 @@ import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
-import { generateRegion, GENERATED_MODE, type RegionCode, successorsOf } from "./codegen/region.js";
-import { Runtime, RUNTIME_NAMES } from "./codegen/runtime.js";
+import { type Form, generateRegion, GENERATED_MODE, successorsOf } from "./codegen/region.js";
+import { Runtime } from "./codegen/runtime.js";
 
 /** Most blocks and instructions one region joins. */
 const REGION_BLOCKS = 48, REGION_INSTRUCTIONS = 400;
 
-/** Times a block must have been interpreted to be joined to a region. */
-const WARM = 100;
+/** How often a block must have been interpreted to be joined to a region, as a part of how often its entry has. */
+const WARM = 1 / 8;
 
 /** Turns hot blocks into generated code: finds the region around a block, has its source made, compiles it. */
 export class Compiler {
@@ -17,9 +17,15 @@ export class Compiler {
   private readonly blocks: BlockCache;
   readonly runtime: Runtime;
 
-  constructor(cpu: Cpu, blocks: BlockCache, indirectEvent: number | null) {
+  private readonly warm: number;
+  private readonly promoteAfter: number;
+
+  /** `hot` and `promote` as in EngineOptions. */
+  constructor(cpu: Cpu, blocks: BlockCache, hot: number, promote: number, indirectEvent: number | null) {
     this.cpu = cpu;
     this.blocks = blocks;
+    this.warm = Math.floor(hot * WARM);
+    this.promoteAfter = promote;
     this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), indirectEvent);
   }
 
@@ -38,12 +44,26 @@ export class Compiler {
       entry.cold = true;
       return;
     }
+    this.generate(entry, this.promoteAfter === 0 ? "asm" : "plain");
+  }
+
+  /** Makes a region anew in the form that takes longer to compile and runs faster, with the blocks that are warm now. */
+  promote(entry: Block): void {
+    this.generate(entry, "asm");
+  }
+
+  private generate(entry: Block, form: Form): void {
     const blocks = this.discover(entry);
-    const { source, needed, sites, ops, heads } = generateRegion(blocks, entry.mode);
-    const make = new Function(...RUNTIME_NAMES, "ops", "sites", `"use strict";\nreturn function region_${(entry.eip >>> 0).toString(16)}(soft) {\n${source}}`);
-    const code: RegionCode = { run: make(...this.runtime.values[(entry.mode & S.MODE_USER) !== 0 ? 1 : 0], ops, sites) as RegionCode["run"], needed, blocks, entered: 0, instructions: 0 };
-    entry.code = code;
-    for (const block of blocks) block.join(entry);
+    const generated = generateRegion(blocks, entry.mode, form);
+    const { needed, heads, entries } = generated;
+    const run = this.runtime.link(generated, `region_${(entry.eip >>> 0).toString(16)}`, (entry.mode & S.MODE_USER) !== 0);
+    const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * blocks.reduce((sum, b) => sum + b.instructions.length, 0) : Infinity;
+    for (const [at, argument] of entries) {
+      if (at !== entry && at.code?.form === "asm") continue;
+      for (const block of at.code?.blocks ?? []) block.part(at);
+      at.code = { run, entry: argument, form: generated.form, needed, blocks, promoteAt, entered: 0, instructions: 0 };
+      for (const block of blocks) block.join(at);
+    }
     for (const head of heads) head.head = true;
   }
 
@@ -69,6 +89,6 @@ export class Compiler {
     const word = this.cpu.i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
     if (word === 0) return null;
     const block = this.blocks.find(eip + word - 1 - RAM_BASE >>> 0, eip, mode);
-    return block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < WARM ? null : block;
+    return block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < this.warm ? null : block;
   }
 }

@@ -19,6 +19,9 @@ const SLICE_LIMIT = 100_000;
 /** Times a block is interpreted before its region is compiled. */
 const HOT = 800;
 
+/** See EngineOptions.promote. */
+const PROMOTE = 500;
+
 /** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
 
@@ -54,6 +57,8 @@ export interface EngineOptions {
   readonly specialised?: boolean;
   /** Times a block is interpreted before its region is compiled (default 800). */
   readonly hot?: number;
+  /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (default 500; 0: at once). */
+  readonly promote?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;
   /** Instructions kept decoded or compiled, at most (default 120,000). */
@@ -87,6 +92,8 @@ export class Engine {
   private remaining = 0;
   /** Instruction count at which time is looked at next, unless `cpu.recheck` asks for it before. */
   private due = 0;
+  /** The last slice used its budget up: the next begins where chance would have it, in the middle of a block. */
+  private cut = false;
   /** Exceptions since an instruction completed. */
   private stalled = 0;
   /** What the delivery of another event has ended in. */
@@ -110,7 +117,7 @@ export class Engine {
     cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
     this.hot = options.hot ?? HOT;
-    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks, this.translation?.indirectEvent ?? null) : null;
+    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */
@@ -318,16 +325,21 @@ export class Engine {
     const { compiler, hot } = this;
     if (this.breakpoints.size !== 0 || cpu.instructionBreakpoints) return this.dispatchToBreakpoint();
     if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
+    let { cut } = this;
+    this.cut = false;
     for (let block = this.lookup(); ; block = this.follow(block)) {
       const { code } = block;
       if (code !== null && i32[S.BUDGET]! >= code.needed) {
         compiler!.runtime.leave = false;
         this.enter(code);
+        if (code.instructions >= code.promoteAt && block.code === code) compiler!.promote(block);
       } else {
         this.interpret(block, i32[S.BUDGET]!);
-        if (++block.heat >= hot && compiler !== null && this.worthCompiling(block)) compiler.compile(block);
+        if (!cut && ++block.heat >= hot && compiler !== null && this.worthCompiling(block)) compiler.compile(block);
       }
-      if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
+      cut = false;
+      if (i32[S.BUDGET]! <= 0) this.cut = true;
+      if (this.cut || cpu.recheck) return;
     }
   }
 
@@ -372,7 +384,7 @@ export class Engine {
     const budget = i32[S.BUDGET]!;
     code.entered++;
     try {
-      code.run(entered < WARMING ? SOFT_EXIT : SLICE_LIMIT);
+      code.run(code.form === "asm" ? code.entry : entered < WARMING ? SOFT_EXIT : SLICE_LIMIT);
     } catch (error) {
       if (!(error instanceof Retry)) throw error;
       this.interpret(this.lookup(), 1);

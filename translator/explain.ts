@@ -59,7 +59,7 @@ function listing(engine: Engine, block: Block, mode: ExplainedMode): ExplainedIn
 
 function sourceOf(block: Block, mode: ExplainedMode): string {
   if ((block.mode & GENERATED_MODE) !== GENERATED_MODE) return "// 16-bit or segmented code: always interpreted\n";
-  return generateRegion([block], block.mode, (instruction, eip) => {
+  return generateRegion([block], block.mode, "plain", (instruction, eip) => {
     const line = `${(eip >>> 0).toString(16)}  ${format(instruction, eip)}`;
     const cell = policyFor(instruction, mode);
     return cell === null || harmless(cell) ? [line] : [line, TRAP_POINT + describePolicy(cell)];

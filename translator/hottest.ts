@@ -36,6 +36,6 @@ function describe(block: Block, generated: boolean, instructions: number): HotSp
     address: block.eip >>> 0, tier: generated ? "generated" : "interpreted", executions: generated ? code!.entered : block.heat, instructions,
     blocks: generated ? code!.blocks.length : 1,
     listing: block.instructions.map((instruction, i) => `${(block.addresses[i]! >>> 0).toString(16)}  ${format(instruction, block.addresses[i]!)}`),
-    source: generated ? generateRegion(code!.blocks, block.mode, remarkText).source : "",
+    source: generated ? generateRegion(code!.blocks, block.mode, code!.form, remarkText).source : "",
   };
 }

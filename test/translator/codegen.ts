@@ -2,7 +2,7 @@
 // spliced bodies, and a host that forbids code from strings.
 
 import type { FunctionExpression } from "acorn";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
@@ -11,7 +11,7 @@ import * as S from "../../hypervisor/cpu-state.js";
 import type { Block } from "../../translator/block.js";
 import * as A from "../../translator/codegen/ast.js";
 import { print } from "../../translator/codegen/print.js";
-import { deadFlags, generateRegion, GENERATED_MODE } from "../../translator/codegen/region.js";
+import { deadFlags, type Form, generateRegion, GENERATED_MODE } from "../../translator/codegen/region.js";
 import { RUNTIME_NAMES } from "../../translator/codegen/runtime.js";
 import { expandInline, expandPure, folded, type Vocabulary } from "../../translator/codegen/splice.js";
 import { decoderFor } from "../../translator/isa/decode.js";
@@ -41,9 +41,9 @@ function blocksOf(parts: readonly Part[], instructions: number): Block[] {
   return out;
 }
 
-function sourceOf(parts: readonly Part[], instructions = 200): string {
+function sourceOf(parts: readonly Part[], instructions: number, form: Form): string {
   const blocks = blocksOf(parts, instructions);
-  return generateRegion(blocks, GENERATED_MODE, (instruction, eip) => [`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`]).source;
+  return generateRegion(blocks, GENERATED_MODE, form, (instruction, eip) => [`${(eip >>> 0).toString(16)} ${format(instruction, eip)}`]).source;
 }
 
 /** Compares with test/translator/expected/<file>.js. */
@@ -66,19 +66,55 @@ const SAMPLES: Readonly<Record<string, Part[]>> = {
   helper: [[0xf7, 0xf1], [0x64, 0x8b, 0x03], [0xf4]], // div ecx; mov eax, fs:[ebx]
 };
 
-for (const [file, parts] of Object.entries(SAMPLES)) name(file, () => { expectText(file, sourceOf(parts, file === "loop" ? 30 : 8)); });
+for (const [file, parts] of Object.entries(SAMPLES)) name(file, () => { expectText(file, sourceOf(parts, file === "loop" ? 30 : 8, "plain")); });
+
+const LOAD_AND_STORE: Part[] = [label("again"), [0x8b, 0x03], add(ECX, EAX), [0xff, 0x43, 0x04], addImmediate(EBX, 8), compare(EBX, 0x40000), jnz("again"), [0xf4]];
+name("asm-loop", () => { expectText("asm-loop", sourceOf(LOAD_AND_STORE, 40, "asm")); });
 
 name("only our own names and numbers are in generated code", () => {
   const own = new Set<string>([
     ...RUNTIME_NAMES, "ops", "sites", "let", "const", "if", "else", "for", "break", "continue", "return", "try", "catch", "throw", "error", "leave", "Math", "imul",
+    "use", "asm", "var", "function", "stdlib", "foreign", "heap", "Int32Array", "Uint8Array", "Uint16Array", "slow_load32", "slow_load16", "slow_load8", "slow_store32", "slow_store16", "slow_store8", "slow_update32", "slow_update16", "slow_update8",
     "fo", "fd", "fs", "fx", "fp", "fr",
   ]);
   for (const parts of Object.values(SAMPLES)) {
-    const text = generateRegion(blocksOf(parts, 12), GENERATED_MODE).source;
-    for (const word of text.match(/[A-Za-z_$][\w$]*/g) ?? []) {
-      assert.ok(own.has(word) || /^(r[0-7]|\$\w*|[LBX]\d*|[a-z]\w{0,11})$/.test(word), word);
+    for (const form of ["plain", "asm"] as const) {
+      const text = generateRegion(blocksOf(parts, 12), GENERATED_MODE, form).source;
+      for (const word of text.match(/[A-Za-z_$][\w$]*/g) ?? []) {
+        assert.ok(own.has(word) || /^(r[0-7]|\$\w*|[LBXF]\d*|[a-z]\w{0,11})$/.test(word), word);
+      }
     }
   }
+});
+
+// asmjs.org/spec. A host that compiles asm.js ahead of time says so on stderr when a module does not validate, and takes it for JavaScript.
+name("asm.js validates, and computes what the interpreter does", () => {
+  const root = new URL("../../", import.meta.url).href;
+  const script = `
+    const { Rig, CALM } = await import("${root}test/translator/rig.js");
+    const { generateProgram } = await import("${root}test/translator/generate.js");
+    const { Random } = await import("${root}test/isa/random.js");
+    const digest = (options) => {
+      const out = [];
+      for (let seed = 1; seed < 40; seed++) {
+        const random = new Random(seed * 999983);
+        const program = generateProgram(random);
+        const rig = new Rig(options);
+        rig.start(Rig.image(program.code, program.at, seed), program.at, { ...CALM, faults: 40, recovery: program.entries });
+        rig.run(1500);
+        out.push(rig.instructions, rig.cycles, ...rig.state(), ...rig.log);
+        for (const block of rig.engine.blocks.all()) if (block.code?.form === "asm") regions++;
+      }
+      return JSON.stringify(out);
+    };
+    let regions = 0;
+    const same = digest({ hot: 1, promote: 0 }) === digest({ jit: false });
+    console.log(JSON.stringify({ same, regions }));`;
+  const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  const { same, regions } = JSON.parse(run.stdout) as { same: boolean; regions: number };
+  assert.ok(same);
+  assert.ok(regions > 100, `${regions} regions`);
+  assert.not.match(run.stderr, /asm\.js/i);
 });
 
 name("dead flags", () => {

@@ -72,7 +72,7 @@ function cases(): Case[] {
   return out;
 }
 
-const rigs = [new Rig({ jit: false }), new Rig({ hot: 2 })];
+const rigs = [new Rig({ jit: false }), new Rig({ hot: 2 }), new Rig({ hot: 2, promote: 0 })];
 const name = suite("precise faults");
 
 /** Registers that give `wanted` after BEFORE has run on them. */

@@ -12,7 +12,7 @@ export function identifier(name: string): Identifier {
   return { type: "Identifier", name, ...AT };
 }
 
-export function binary(left: Expression, operator: "+" | "-" | "*" | "&" | "|" | "^" | "<<" | ">>" | ">>>" | "===" | "!==" | "<" | "<=" | ">" | ">=", right: Expression): Expression {
+export function binary(left: Expression, operator: "+" | "-" | "*" | "&" | "|" | "^" | "<<" | ">>" | ">>>" | "===" | "!==" | "==" | "!=" | "<" | "<=" | ">" | ">=", right: Expression): Expression {
   return { type: "BinaryExpression", left, operator, right, ...AT };
 }
 

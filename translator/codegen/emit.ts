@@ -1,32 +1,36 @@
 import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
-import { TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "../../hypervisor/heap.js";
 import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
 import { assign, binary, block, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
+import { type Access, type LoopCaches, tablesFor } from "./memory-access.js";
 import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
-export const BUDGET_LOCAL = "$n", TARGET = "$t", EXIT_EIP = "$e", LIVE = "$l", SOFT_LIMIT = "$q";
+export const BUDGET_LOCAL = "$n", TARGET = "$t", EXIT_EIP = "$e";
 
 const zero = literal(0);
 
-/** Where an instruction that may fault stands: its address, and what of the block's count is given back if it does. */
-export interface Site { readonly eip: number; readonly giveBack: number }
+/** Where an instruction that may fault stands: its address, what of the block's count is given back if it does, and its loop. */
+export interface Site { readonly eip: number; readonly giveBack: number; readonly loop: LoopCaches | null }
 
 /** What the instructions of one region share while they are emitted. */
 export interface RegionContext {
   readonly user: boolean;
   readonly sites: Site[];
+  /** The innermost loop that the code being emitted is in. */
+  loop: LoopCaches | null;
   /** Registers read or written, and written, anywhere in the region (bits). */
   used: number;
   written: number;
   flagsWritten: boolean;
   /** Flags may be pending somewhere. */
   pending: boolean;
+  /** There are rotates: what is pending may be theirs. */
+  readonly rotates: boolean;
   /** There are x87 instructions. */
   x87: boolean;
 }
@@ -56,6 +60,7 @@ export class Emitter implements Vocabulary {
   private next = 0;
   private site = -1;
   private usesSecond = false;
+  private updates = false;
   /** Flag results of the instruction being emitted are dead: leave them out. */
   private dropFlags = false;
   private siteFactory: () => number = () => -1;
@@ -70,8 +75,9 @@ export class Emitter implements Vocabulary {
     this.next = eip + instruction.length | 0;
     this.site = -1;
     this.usesSecond = false;
+    this.updates = false;
     this.dropFlags = dropFlags;
-    this.siteFactory = () => this.region.sites.push({ eip, giveBack }) - 1;
+    this.siteFactory = () => this.region.sites.push({ eip, giveBack, loop: this.region.loop }) - 1;
   }
 
   emit(instruction: Instruction, semantics: Semantics & { kind: "inline" }, eip: number, giveBack: number, dropFlags: boolean): Emitted {
@@ -94,7 +100,7 @@ export class Emitter implements Vocabulary {
       return steps ? [] : this.normalise();
     }
     if (drop) return [];
-    if (facts.passesCarry && (pending === PENDING_ROTATE || pending === UNKNOWN)) {
+    if (facts.passesCarry && (pending === PENDING_ROTATE || (pending === UNKNOWN && this.region.rotates))) {
       return pending === UNKNOWN ? this.normaliseIf("===") : this.normalise();
     }
     if (facts.rotates && pending !== PENDING_ROTATE) return pending === UNKNOWN ? this.normaliseIf(">") : this.normalise();
@@ -150,7 +156,7 @@ export class Emitter implements Vocabulary {
     let a: Expression = zero, b: Expression = zero, c: Expression = zero;
     if (first !== undefined && rights[0] !== undefined && rights[0].startsWith("r")) {
       if (memory !== null) {
-        before.push(constant("$u", call(`update${z}`, [identifier("$m"), this.siteNumber()])));
+        before.push(constant("$u", this.access("update", z, [identifier("$m")])));
         a = identifier("$u");
       } else a = read(first, z, "$p", 2);
     }
@@ -216,9 +222,18 @@ export class Emitter implements Vocabulary {
     return literal(this.site);
   }
 
+  private access(kind: Access["kind"], z: number, args: readonly Expression[]): Expression {
+    const site = this.siteNumber();
+    if (kind === "update") this.updates = true;
+    // The store of a read-modify-write uses what the update has found.
+    if (kind !== "store" || !this.updates) this.region.loop?.note(kind, this.site);
+    return call(`${kind}${z}`, [...args, site]);
+  }
+
   /** The TLB's word for an access written out in place (x87-emit.ts). */
   tlbWord(address: string, write: boolean): Expression {
-    const table = this.region.user ? (write ? TLB_USER_WRITE : TLB_USER_READ) : write ? TLB_SUPERVISOR_WRITE : TLB_SUPERVISOR_READ;
+    const tables = tablesFor(this.region.user);
+    const table = write ? tables.write : tables.read;
     return element("i32", binary(literal(table), "+", binary(identifier(address), ">>>", literal(12))));
   }
 
@@ -236,11 +251,11 @@ export class Emitter implements Vocabulary {
 
   /** Accesses are calls of the runtime's functions for the region's privilege (memory-access.ts). */
   load(address: Expression, z: number): Expression {
-    return call(`load${z}`, [address, this.siteNumber()]);
+    return this.access("load", z, [address]);
   }
 
   storeAt(address: Expression, z: number, value: Expression): Expression {
-    return call(`store${z}`, [address, value, this.siteNumber()]);
+    return this.access("store", z, [address, value]);
   }
 
   private store(operand: Operand, value: Expression, z: number): Statement[] {

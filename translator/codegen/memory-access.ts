@@ -1,4 +1,82 @@
+import type { CallExpression, Expression } from "acorn";
 import { type Heap, TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "../../hypervisor/heap.js";
+
+import { numberOf } from "./ast.js";
+
+/** An access as generated code asks for it: load32(address, site), update32(address, site), store32(address, value, site). */
+export interface Access {
+  readonly kind: "load" | "store" | "update";
+  readonly z: number;
+  readonly address: Expression;
+  readonly value: Expression | null;
+  readonly site: number;
+}
+
+const ACCESS = /^(load|store|update)(8|16|32)$/;
+
+/** The access that a call of generated code is, or null. */
+export function accessOf(node: CallExpression): Access | null {
+  const match = node.callee.type === "Identifier" ? ACCESS.exec(node.callee.name) : null;
+  if (match === null) return null;
+  const args = node.arguments as Expression[];
+  const kind = match[1] as Access["kind"];
+  return { kind, z: Number(match[2]), address: args[0]!, value: kind === "store" ? args[1]! : null, site: numberOf(args[args.length - 1]!)! };
+}
+
+/** The name of an access's slow half in asm.js. */
+export function slowName(kind: Access["kind"], z: number): string {
+  return `slow_${kind}${z}`;
+}
+
+/**
+ * The last page that an access within a loop has found in the TLB, in two locals of asm.js code: the linear address of
+ * the page (NO_PAGE when there is none), and the TLB's word for it. It saves the look in the TLB while the loop stays within the page.
+ */
+export interface PageCache { readonly page: string; readonly word: string }
+
+/** An innermost loop while its code is made. A page cache may outlive no call of the loop and no entry to it. */
+export class LoopCaches {
+  private readonly caches = new Map<string, PageCache>();
+  private readonly number: number;
+  private open = true;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  /** Takes note of an access in the loop. */
+  note(kind: Access["kind"], site: number): void {
+    const key = `${kind}${site}`, k = `${this.number}_${this.caches.size}`;
+    if (!this.caches.has(key)) this.caches.set(key, { page: `$g${k}`, word: `$o${k}` });
+  }
+
+  /** The loop does what may change the TLB. */
+  close(): void {
+    this.open = false;
+  }
+
+  of(kind: Access["kind"], site: number): PageCache | null {
+    return this.worthwhile ? this.caches.get(`${kind}${site}`) ?? null : null;
+  }
+
+  get all(): PageCache[] {
+    return this.worthwhile ? [...this.caches.values()] : [];
+  }
+
+  private get worthwhile(): boolean {
+    return this.open && this.caches.size <= MOST_CACHES;
+  }
+}
+
+/** Page caches in a loop at most: more are dearer to carry through it than what they save. */
+const MOST_CACHES = 4;
+
+/** Word indices of the software TLB's tables. */
+export interface AccessTables { readonly read: number; readonly write: number }
+
+export function tablesFor(user: boolean): AccessTables {
+  return user ? { read: TLB_USER_READ, write: TLB_USER_WRITE } : { read: TLB_SUPERVISOR_READ, write: TLB_SUPERVISOR_WRITE };
+}
 
 /** `site` tells which access of the region it is, should it not complete. */
 export type SlowLoad = (la: number, site: number) => number;
@@ -20,7 +98,7 @@ export interface SlowAccesses {
  * Made from text, so that the tables' places are constants in each.
  */
 export function memoryAccess(heap: Heap, user: boolean, slow: SlowAccesses): unknown[] {
-  const read = user ? TLB_USER_READ : TLB_SUPERVISOR_READ, write = user ? TLB_USER_WRITE : TLB_SUPERVISOR_WRITE;
+  const { read, write } = tablesFor(user);
   const word = (table: number): string => `const s = i32[${table} + (a >>> 12)];`;
   const make = new Function("i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32", `return [
     (a, k) => { ${word(read)} return s !== 0 ? u8[a + s - 1 | 0] : load8(a, k); },

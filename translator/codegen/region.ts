@@ -8,16 +8,19 @@ import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, LIVE, type RegionContext, type Site, SOFT_LIMIT, TARGET } from "./emit.js";
-import { print } from "./print.js";
+import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
+import { forgetPages } from "./asm-lower.js";
+import { asmShell, EXIT, LIVE, plainShell, SOFT_LIMIT } from "./shell.js";
+import { LoopCaches, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { X87Run } from "./x87-run.js";
-import { loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
+import { innermostLoops, loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
 export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
 
-const EXIT = "X", DISPATCH = "$b";
+/** Where an irreducible region's dispatching node goes. */
+const DISPATCH = "$d";
 const n = (): Expression => A.identifier(BUDGET_LOCAL);
 const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
@@ -26,26 +29,44 @@ const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.b
 /** Generated code of a region, attached to the block it is entered by. */
 export interface RegionCode {
   /**
-   * Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. `soft` is how many instructions it
-   * runs at the most before it leaves at a loop's head, for newly optimised code is entered only from outside.
+   * Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. Plain code takes how many instructions it
+   * runs at the most before it leaves at a loop's head, for newly optimised code is entered only from outside; asm.js code which
+   * of its entries is meant.
    */
-  readonly run: (soft: number) => void;
+  readonly run: (argument: number) => void;
+  /** The argument of asm.js code. */
+  readonly entry: number;
+  readonly form: Form;
   /** Times it has been entered, and guest instructions executed in it. */
   entered: number;
   instructions: number;
   /** Instructions that must be left in the budget to enter. */
   readonly needed: number;
   readonly blocks: readonly Block[];
+  /** Instructions after which it is made anew in its faster form. */
+  readonly promoteAt: number;
 }
+
+/**
+ * The two forms of a region's code. `plain` JavaScript starts at once, and the host optimises it as it runs; it may do anything.
+ * `asm` validates as asm.js: compiled when it is made, which takes long, and fast from then on; integers only.
+ */
+export type Form = "plain" | "asm";
 
 /** The source of a region and what it must be given to run. */
 export interface RegionSource {
+  readonly form: Form;
+  /** There is no asm.js for it: x87 instructions work on doubles. */
+  readonly onlyPlain: boolean;
+  /** The body of a function of `soft`, or a module. */
   readonly source: string;
   readonly needed: number;
   readonly sites: readonly Site[];
   readonly ops: readonly Op[];
   /** Blocks where it may leave in the middle of its work: it must be possible to enter there. */
   readonly heads: readonly Block[];
+  /** Blocks that asm.js code can be entered at, and what it is to be called with for each. */
+  readonly entries: readonly (readonly [Block, number])[];
 }
 
 /** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
@@ -72,6 +93,11 @@ function replaced(block: Block): boolean {
   return block.transfers && last.row.ends === null && (kind === "inline" || kind === "helper");
 }
 
+function rotates(instruction: Instruction): boolean {
+  const semantics = semanticsOf(instruction);
+  return semantics.kind === "inline" && factsOf(semantics).rotates;
+}
+
 /**
  * The op sets EIP itself, but the block goes on behind it unless EIP or the run loop say otherwise: a repeated string instruction
  * that is not through, and RDTSC, which delay loops spin on and a monitor may have taken over.
@@ -79,6 +105,9 @@ function replaced(block: Block): boolean {
 function mayGoOn(instruction: Instruction): boolean {
   return instruction.row.cost === "string" || instruction.mnemonic === "RDTSC";
 }
+
+/** An innermost loop, and what is done when it is entered, which is known when all code has been emitted. */
+interface Loop { readonly header: number; readonly nodes: ReadonlySet<number>; readonly caches: LoopCaches; readonly enter: Statement[] }
 
 class RegionBuilder {
   private readonly blocks: readonly Block[];
@@ -90,9 +119,15 @@ class RegionBuilder {
   private readonly ops: Op[] = [];
   private readonly emitter: Emitter;
   private readonly remark: Remark | null;
+  private readonly form: Form;
+  private readonly onlyPlain: boolean;
+  private readonly loops: readonly Loop[];
+  private needed = 0;
 
-  constructor(blocks: readonly Block[], mode: number, remark: Remark | null) {
+  constructor(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null) {
     this.remark = remark;
+    this.onlyPlain = blocks.some((b) => b.instructions.some((i) => x87Facts(i) !== null));
+    this.form = this.onlyPlain ? "plain" : form;
     this.blocks = blocks;
     blocks.forEach((b, i) => this.byEip.set(b.eip, i));
     const successors = blocks.map((b) => [...new Set(successorsOf(b).flatMap((eip) => this.byEip.get(eip) ?? []))]);
@@ -100,14 +135,23 @@ class RegionBuilder {
     this.headers = loopHeaders(this.graph);
     this.predecessors = new Int32Array(blocks.length + 1);
     for (const list of this.graph.successors) for (const s of list) this.predecessors[s]!++;
-    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], used: 0, written: 0, flagsWritten: false, pending: false, x87: false };
+    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], loop: null, used: 0, written: 0, flagsWritten: false, pending: false, rotates: blocks.some((b) => b.instructions.some(rotates)), x87: false };
     this.emitter = new Emitter(this.context);
+    this.loops = this.form === "asm" ? [...innermostLoops(this.graph)].filter(([header]) => header !== this.graph.dispatcher)
+      .map(([header, nodes]) => ({ header, nodes, caches: new LoopCaches(header), enter: [] })) : [];
   }
 
   build(): RegionSource {
-    const needed = this.longestPath();
+    this.needed = this.longestPath();
+    const { form, onlyPlain, needed } = this;
     const body = structure(this.graph, (node, jump) => this.node(node, jump));
-    return { source: this.assemble(body, needed), needed, sites: this.context.sites, ops: this.ops, heads: this.heads() };
+    for (const { caches, enter } of this.loops) enter.push(...forgetPages(caches.all));
+    return { form, onlyPlain, source: this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
+  }
+
+  private entries(): [Block, number][] {
+    const targets = this.form === "asm" ? this.graph.targets : [];
+    return [0, ...targets].map((node) => [this.blocks[node]!, node]);
   }
 
   private heads(): Block[] {
@@ -133,6 +177,7 @@ class RegionBuilder {
 
   private node(node: number, jump: (target: number) => Statement[]): Statement[] {
     if (node === this.graph.dispatcher) return this.dispatch(jump);
+    this.context.loop = this.loops.find((loop) => loop.nodes.has(node))?.caches ?? null;
     const block = this.blocks[node]!;
     const { instructions } = block;
     const count = instructions.length;
@@ -182,9 +227,14 @@ class RegionBuilder {
     const { cut, dispatcher } = this.graph;
     const through = cut(node, target)
       ? [this.softExit(this.blocks[target]!.eip), A.statement(A.assign(DISPATCH, A.literal(target))), ...jump(dispatcher)]
-      : jump(target);
+      : [...this.entering(node, target), ...jump(target)];
     this.emitter.restore(known);
     return [...this.pageCheck(node, target), ...through];
+  }
+
+  private entering(node: number, target: number): Statement[] {
+    const loop = this.loops.find(({ header, nodes }) => header === target && !nodes.has(node));
+    return loop === undefined ? [] : [A.block(loop.enter)];
   }
 
   /** The dispatching node of an irreducible region. */
@@ -192,14 +242,14 @@ class RegionBuilder {
     const out: Statement[] = [];
     for (const target of this.graph.targets) {
       this.emitter.forget();
-      out.push(A.ifThen(A.binary(A.identifier(DISPATCH), "===", A.literal(target)), A.block(jump(target))));
+      out.push(A.ifThen(A.binary(A.identifier(DISPATCH), "===", A.literal(target)), A.block([...this.entering(this.graph.dispatcher, target), ...jump(target)])));
     }
     this.emitter.forget();
-    return [...out, ...jump(0)];
+    return [...out, ...this.entering(this.graph.dispatcher, 0), ...jump(0)];
   }
 
   private softExit(eip: number): Statement {
-    return A.ifThen(A.binary(n(), "<", A.identifier(SOFT_LIMIT)), A.block(this.exit(eip)));
+    return A.ifThen(A.binary(n(), "<", this.form === "asm" ? A.literal(this.needed) : A.identifier(SOFT_LIMIT)), A.block(this.exit(eip)));
   }
 
   /** Reached from one place only, in whose code it is nested: what was known of the flags there holds here. */
@@ -250,31 +300,36 @@ class RegionBuilder {
 
   // ---- instructions that are not spliced ---------------------------------------------------------------------------
 
-  private opCall(op: Op): Statement {
-    const k = this.ops.push(op) - 1;
-    return A.statement({ type: "CallExpression", callee: A.element("ops", A.literal(k)) as never, arguments: [], optional: false, start: 0, end: 0 });
+  /** Runs the interpreter's closure; true when the region must be left. */
+  private opCall(op: Op): Expression {
+    return A.call("op", [A.literal(this.ops.push(op) - 1)]);
+  }
+
+  /** Whether the locals, and not the heap, hold the guest's state: who catches a trap must know, and only plain code catches. */
+  private live(live: boolean): Statement[] {
+    return this.form === "asm" ? [] : [A.statement(A.assign(LIVE, A.literal(live ? 1 : 0)))];
   }
 
   /** Everything in the heap as at the start of instruction `i`: the interpreter's closure runs on it. */
   private spillFor(block: Block, i: number, count: number): Statement[] {
     return [
-      marker("spill"), setI32(S.EIP, A.literal(block.addresses[i]!)), setI32(S.BUDGET, add(n(), count - i)),
-      A.statement(A.assign(LIVE, A.literal(0))),
+      marker("spill"), setI32(S.EIP, A.literal(block.addresses[i]!)), setI32(S.BUDGET, add(n(), count - i)), ...this.live(false),
     ];
   }
 
   private helper(block: Block, i: number, count: number): Statement[] {
     const next = block.addresses[i + 1] ?? block.nextEip;
     const own = mayGoOn(block.instructions[i]!);
+    this.context.loop?.close();
     this.emitter.op = UNKNOWN;
     this.emitter.pending = 0;
     const leave = A.block([
       A.statement(A.assign(EXIT_EIP, own ? i32(S.EIP) : A.literal(next))),
       A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
     ]);
-    const asked: Expression = { type: "MemberExpression", object: A.identifier("rt"), property: A.identifier("leave"), computed: false, optional: false, start: 0, end: 0 };
+    const asked = A.identifier(TARGET);
     return [
-      ...this.spillFor(block, i, count), this.opCall(block.ops[i]!), marker("reload"), A.statement(A.assign(LIVE, A.literal(1))),
+      ...this.spillFor(block, i, count), A.statement(A.assign(TARGET, this.opCall(block.ops[i]!))), marker("reload"), ...this.live(true),
       A.ifThen(own ? A.conditional(asked, A.literal(1), A.binary(i32(S.EIP), "!==", A.literal(next))) : asked, leave),
     ];
   }
@@ -351,39 +406,25 @@ class RegionBuilder {
   private leaveThrough(block: Block, i: number): Statement[] {
     const count = block.instructions.length;
     const settle: Statement[] = block.transfers ? [] : [setI32(S.EIP, A.literal(block.nextEip))];
-    return [...this.spillFor(block, i, count), this.opCall(block.ops[i]!), ...settle, setI32(S.BUDGET, n()), A.returns()];
+    return [...this.spillFor(block, i, count), A.statement(this.opCall(block.ops[i]!)), ...settle, setI32(S.BUDGET, n()), A.returns()];
   }
 
   // ---- the function ------------------------------------------------------------------------------------------------
 
-  private assemble(body: Statement[], needed: number): string {
-    const { used, written, flagsWritten } = this.context;
+  private assemble(body: readonly Statement[]): string {
+    const { used, written, flagsWritten, x87, pending, user } = this.context;
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
     const spill: Statement[] = registers.filter((r) => (written & 1 << r) !== 0).map((r) => setI32(r, A.identifier(`r${r}`)));
-    if (this.context.pending) spill.push(foldPending());
+    if (pending) spill.push(foldPending());
     if (flagsWritten) spill.push(...flags.map(([name, word]) => setI32(word, A.identifier(name))));
-    if (this.context.x87) spill.push(A.statement(A.call("xflush", [])));
-    const reload: Statement[] = [...registers.map((r) => A.statement(A.assign(`r${r}`, i32(r)))), ...flags.map(([name, word]) => A.statement(A.assign(name, i32(word))))];
-    const enter = this.context.x87 ? [A.statement(A.call("xreset", []))] : [];
-    reload.push(...enter);
+    if (x87) spill.push(A.statement(A.call("xflush", [])));
+    const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags]);
+    const reload: Statement[] = [...words].map(([name, word]) => A.statement(A.assign(name, i32(word))));
+    if (x87) reload.push(A.statement(A.call("xreset", [])));
     const filled = fillMarkers(body, spill, reload);
-    const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags, [BUDGET_LOCAL, S.BUDGET]]);
-    const locals = [...words.keys(), FLAG_PENDING, FLAG_PATCH, SOFT_LIMIT, EXIT_EIP, LIVE, TARGET, DISPATCH];
-    const left = A.binary(n(), "-", A.identifier("soft"));
-    const soft = A.conditional(A.binary(left, ">", A.literal(needed)), left, A.literal(needed));
-    const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n(), A.identifier("sites")]))]));
-    const program = A.program([
-      A.variables(locals, (name) => words.has(name) ? i32(words.get(name)!) : A.literal(name === LIVE ? 1 : 0)),
-      A.statement(A.assign(SOFT_LIMIT, soft)), ...enter,
-      {
-        type: "TryStatement", block: A.block([A.labeled(EXIT, A.block(filled))]),
-        handler: { type: "CatchClause", param: A.identifier("error"), body: A.block([onFault, { type: "ThrowStatement", argument: A.identifier("error"), start: 0, end: 0 }]), start: 0, end: 0 },
-        finalizer: null, start: 0, end: 0,
-      },
-      ...spill, setI32(S.EIP, A.identifier(EXIT_EIP)), setI32(S.BUDGET, n()),
-    ]);
-    return print(program);
+    const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
+    return this.form === "asm" ? asmShell(parts, { ...tablesFor(user), sites: this.context.sites }) : plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH]);
   }
 }
 
@@ -451,6 +492,6 @@ export type Remark = (instruction: Instruction, eip: number) => string[];
 export const remarkText: Remark = (instruction, eip) => [`${(eip >>> 0).toString(16)}  ${format(instruction, eip)}`];
 
 /** Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. */
-export function generateRegion(blocks: readonly Block[], mode: number, remark: Remark | null = null): RegionSource {
-  return new RegionBuilder(blocks, mode, remark).build();
+export function generateRegion(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionSource {
+  return new RegionBuilder(blocks, mode, form, remark).build();
 }

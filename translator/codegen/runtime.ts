@@ -6,16 +6,26 @@ import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { Site } from "./emit.js";
-import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore } from "./memory-access.js";
+import type { Op } from "../interpreter/bind.js";
+import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
+import type { RegionSource } from "./region.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
-/** Names that generated code may use, in the order in which they are passed to it. */
+/** Names that plain generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
-  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rt", "fault", "indirect",
-  "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES,
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "indirect",
+  "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
+
+/** The same for asm.js, beside what it takes from the standard library and the slow halves of accesses: the object it is linked with has them. */
+const FOREIGN_NAMES = ["arithmeticFlags", "carryFlag", "condition", "indirect"] as const;
+
+const WIDTHS = [8, 16, 32] as const, KINDS = ["load", "store", "update"] as const;
+
+/** Runs a region; see RegionCode.run. */
+export type Run = (argument: number) => void;
 
 /**
  * The slow halves of generated code's memory accesses. An access that the interpreter must make (MMIO, or a write to
@@ -30,8 +40,11 @@ export class Runtime {
   site = -1;
   /** A helper did what the region must be left for: time, interrupts or the region's own code have changed. */
   leave = false;
-  /** Values of RUNTIME_NAMES for supervisor and for user code. */
-  readonly values: readonly [readonly unknown[], readonly unknown[]];
+  /** What an access in asm.js threw, until the code has put the guest's state right. */
+  private failure: unknown = null;
+  /** Values of RUNTIME_NAMES but for those of one region, for supervisor and for user code. */
+  private readonly values: readonly [readonly unknown[], readonly unknown[]];
+  private readonly foreign: Readonly<Record<string, unknown>>;
 
   constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
     this.cpu = cpu;
@@ -43,12 +56,60 @@ export class Runtime {
     };
     const common = [
       arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
-      highestBit, this, (budget: number, sites: readonly Site[]): void => this.fault(budget, sites),
-      (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
+      highestBit, (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
       ...this.x87Values(),
     ];
     const views = [heap.i32, heap.u8, heap.u16];
     this.values = [[...views, ...memoryAccess(heap, false, slow), ...common], [...views, ...memoryAccess(heap, true, slow), ...common]];
+    const own = FOREIGN_NAMES.map((name) => [name, common[RUNTIME_NAMES.indexOf(name) - RUNTIME_NAMES.indexOf("arithmeticFlags")]]);
+    const halves = KINDS.flatMap((kind) => WIDTHS.map((z, i) => [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]!) : this.flaggingLoad(slow[kind][i]!)]));
+    this.foreign = Object.fromEntries([...own, ...halves]) as Record<string, unknown>;
+  }
+
+  /** Makes a region's code runnable. */
+  link({ form, source, ops, sites }: RegionSource, name: string, user: boolean): Run {
+    const op = (k: number): boolean => {
+      ops[k]!();
+      return this.leave;
+    };
+    if (form === "asm") {
+      const make = new Function("stdlib", "foreign", "heap", source) as (stdlib: unknown, foreign: unknown, heap: ArrayBuffer) => Run;
+      return make(globalThis, { ...this.foreign, op, fault: (budget: number) => this.rethrow(budget, sites) }, this.cpu.heap.buffer);
+    }
+    const make = new Function(...RUNTIME_NAMES, `"use strict";\nreturn function ${name}(soft) {\n${source}}`) as (...values: unknown[]) => Run;
+    return make(...this.values[user ? 1 : 0], op, ops, (budget: number) => this.fault(budget, sites));
+  }
+
+  private flaggingLoad(slow: SlowLoad): SlowLoad {
+    return (la, site) => {
+      try {
+        return slow(la, site);
+      } catch (error) {
+        this.failed(error);
+        return 0;
+      }
+    };
+  }
+
+  private flaggingStore(slow: SlowStore): SlowStore {
+    return (la, value, site) => {
+      try {
+        slow(la, value, site);
+      } catch (error) {
+        this.failed(error);
+      }
+    };
+  }
+
+  private failed(error: unknown): void {
+    this.failure = error;
+    this.cpu.i32[S.FAULTED] = 1;
+  }
+
+  private rethrow(budget: number, sites: readonly Site[]): void {
+    this.fault(budget, sites);
+    this.cpu.i32[S.FAULTED] = 0;
+    throw this.failure;
   }
 
   /** xslow runs an x87 instruction's semantics on the heap; true when the region must be left. */
@@ -56,7 +117,7 @@ export class Runtime {
     const { i32, ledger } = this.cpu;
     const division = ledger.id("instruction.fpu_div");
     const functions = x87Functions(i32, () => ledger.count(division));
-    const slow = (op: () => void, site: number, budget: number): boolean => {
+    const slow = (op: Op, site: number, budget: number): boolean => {
       this.site = site;
       i32[S.BUDGET] = budget;
       functions.xflush();
@@ -89,16 +150,24 @@ export class Runtime {
     }
   }
 
+  /** The TLB's word where it serves an access of `size` bytes at `la` alone, else 0. */
+  private word(table: number, la: number, size: number): number {
+    return (la & 0xfff) + size <= 4096 ? this.cpu.i32[table + (la >>> 12)]! : 0;
+  }
+
   private loader(size: 1 | 2 | 4): SlowLoad {
-    const { mmu, heap: { view, i32 } } = this.cpu;
+    const { cpu } = this;
+    const { mmu, heap: { view } } = cpu;
+    const get = (at: number): number => size === 4 ? view.getInt32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
     return (la, site) => {
       this.site = site;
-      const word = i32[mmu.readTable + (la >>> 12)]!;
-      if (word !== 0 && (la & 0xfff) + size <= 4096) {
-        const at = la + word - 1 | 0;
-        return size === 4 ? view.getInt32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+      let word = this.word(mmu.readTable, la, size);
+      if (word === 0) {
+        mmu.probeRead(la, size);
+        if (cpu.recheck) throw this.retry;
+        word = this.word(mmu.readTable, la, size);
       }
-      mmu.probeRead(la, size);
+      if (word !== 0) return get(la + word - 1 | 0);
       this.plain(la, size, false);
       const value = mmu.readAs(la, size, mmu.user);
       return size === 4 ? value | 0 : value;
@@ -106,18 +175,22 @@ export class Runtime {
   }
 
   private storer(size: 1 | 2 | 4): SlowStore {
-    const { mmu, heap: { view, i32 } } = this.cpu;
+    const { cpu } = this;
+    const { mmu, heap: { view } } = cpu;
+    const set = (at: number, value: number): void => {
+      if (size === 4) view.setInt32(at, value, true);
+      else if (size === 2) view.setInt16(at, value, true);
+      else view.setInt8(at, value);
+    };
     return (la, value, site) => {
       this.site = site;
-      const word = i32[mmu.writeTable + (la >>> 12)]!;
-      if (word !== 0 && (la & 0xfff) + size <= 4096) {
-        const at = la + word - 1 | 0;
-        if (size === 4) view.setInt32(at, value, true);
-        else if (size === 2) view.setInt16(at, value, true);
-        else view.setInt8(at, value);
-        return;
+      let word = this.word(mmu.writeTable, la, size);
+      if (word === 0) {
+        mmu.probeWrite(la, size);
+        if (cpu.recheck) throw this.retry;
+        word = this.word(mmu.writeTable, la, size);
       }
-      mmu.probeWrite(la, size);
+      if (word !== 0) return set(la + word - 1 | 0, value);
       this.plain(la, size, true);
       this.raw(la, size, value);
     };

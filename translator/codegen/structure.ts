@@ -80,6 +80,26 @@ export function loopHeaders(graph: Graph): Set<number> {
   return headers;
 }
 
+/** The innermost loops of a reducible graph: the nodes of each by its header, which no other loop of the graph is within. */
+export function innermostLoops(graph: Graph): Map<number, Set<number>> {
+  const { number, sequence } = analyse(graph);
+  const predecessors: number[][] = graph.successors.map(() => []);
+  for (const node of sequence) for (const s of graph.successors[node]!) predecessors[s]!.push(node);
+  const loops = new Map<number, Set<number>>();
+  for (const header of loopHeaders(graph)) {
+    const body = new Set([header]);
+    const left = predecessors[header]!.filter((p) => number[p]! >= number[header]!);
+    for (let node = left.pop(); node !== undefined; node = left.pop()) {
+      if (body.has(node)) continue;
+      body.add(node);
+      left.push(...predecessors[node]!);
+    }
+    loops.set(header, body);
+  }
+  const inner = [...loops].filter(([header, body]) => ![...loops.keys()].some((other) => other !== header && body.has(other)));
+  return new Map(inner);
+}
+
 /** A reducible form of a graph. */
 export interface Reducible extends Graph {
   /** The node that dispatches, or -1: it leads to `targets`, and the cut edges lead to it instead of to their targets. */

@@ -1,5 +1,8 @@
-let fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $t = 0, $b = 0;
-$q = $n - soft > 3 ? $n - soft : 3;
+let fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 3 ? $n - soft : 3;
+fo = i32[9];
+fd = i32[10];
+fs = i32[11];
+fx = i32[12];
 try {
  X: {
   $n = $n + -3 | 0;
@@ -7,13 +10,13 @@ try {
   i32[8] = 65536;
   i32[14] = $n + 3 | 0;
   $l = 0;
-  ops[0]();
+  $t = op(0);
   fo = i32[9];
   fd = i32[10];
   fs = i32[11];
   fx = i32[12];
   $l = 1;
-  if (rt.leave) {
+  if ($t) {
    $e = 65538;
    $n = $n + 2 | 0;
    break X;
@@ -22,13 +25,13 @@ try {
   i32[8] = 65538;
   i32[14] = $n + 2 | 0;
   $l = 0;
-  ops[1]();
+  $t = op(1);
   fo = i32[9];
   fd = i32[10];
   fs = i32[11];
   fx = i32[12];
   $l = 1;
-  if (rt.leave) {
+  if ($t) {
    $e = 65541;
    $n = $n + 1 | 0;
    break X;
@@ -37,13 +40,13 @@ try {
   i32[8] = 65541;
   i32[14] = $n + 1 | 0;
   $l = 0;
-  ops[2]();
+  op(2);
   i32[14] = $n;
   return;
  }
 } catch (error) {
  if ($l) {
-  fault($n, sites);
+  fault($n);
  }
  throw error;
 }

@@ -1,5 +1,10 @@
-let r0 = i32[0], r1 = i32[1], fo = i32[9], fd = i32[10], fs = i32[11], fx = i32[12], $n = i32[14], fp = 0, fr = 0, $q = 0, $e = 0, $l = 1, $t = 0, $b = 0;
-$q = $n - soft > 3 ? $n - soft : 3;
+let r0 = 0, r1 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 3 ? $n - soft : 3;
+r0 = i32[0];
+r1 = i32[1];
+fo = i32[9];
+fd = i32[10];
+fs = i32[11];
+fx = i32[12];
 try {
  X: {
   L0: for (; ; ) {
@@ -47,7 +52,7 @@ try {
   i32[10] = fd;
   i32[11] = fs;
   i32[12] = fx;
-  fault($n, sites);
+  fault($n);
  }
  throw error;
 }

@@ -136,45 +136,49 @@ function output(cpu: Cpu, instruction: Instruction, si: number): boolean {
 
 // ---- in bulk -----------------------------------------------------------------------------------------------------------
 
-/** Elements from `offset` on, up to `most`, that one page holds and the segment allows; 0 if there is more to it. */
-function runLength(cpu: Cpu, sreg: number, offset: number, instruction: Instruction, most: number, write: boolean): number {
+/** Where a run of elements begins in the heap, and how many there are. */
+interface Run { readonly at: number; readonly elements: number }
+
+/** Elements from `offset` on, up to `most`, that lie in one piece in the heap and that the segment allows; null if there is more to it. */
+function runFrom(cpu: Cpu, sreg: number, offset: number, instruction: Instruction, most: number, write: boolean): Run | null {
   const bytes = instruction.size >> 3;
   const la = cpu.segBase(sreg) + offset;
-  const toWrap = instruction.addrSize === 16 ? 0x10000 - offset : 0x100000000 - (offset >>> 0);
-  const n = Math.min(most, Math.floor(Math.min(0x1000 - (la & 0xfff), toWrap) / bytes));
-  return n > 1 && referenceAllowed(cpu.segAttr(sreg), cpu.segLimit(sreg), offset >>> 0, n * bytes, write) ? n : 0;
-}
-
-/** Heap address behind a linear address, or -1 when the table has no entry for its page. */
-function heapAddress(cpu: Cpu, table: number, la: number): number {
+  const table = write ? cpu.mmu.writeTable : cpu.mmu.readTable;
   const word = cpu.i32[table + (la >>> 12)]!;
-  return word === 0 ? -1 : (la + word - 1) >>> 0;
+  if (word === 0) return null;
+  const toWrap = instruction.addrSize === 16 ? 0x10000 - offset : 0x100000000 - Math.max(offset >>> 0, la >>> 0);
+  const limit = Math.min(most * bytes, toWrap);
+  // The TLB's word is the same for pages that follow one another here and there.
+  let length = 0x1000 - (la & 0xfff);
+  while (length < limit && cpu.i32[table + (la + length >>> 12)] === word) length += 0x1000;
+  const elements = Math.floor(Math.min(length, limit) / bytes);
+  if (elements < 2 || !referenceAllowed(cpu.segAttr(sreg), cpu.segLimit(sreg), offset >>> 0, elements * bytes, write)) return null;
+  return { at: (la + word - 1) >>> 0, elements };
 }
 
 function bulkMove(cpu: Cpu, instruction: Instruction, si: number, di: number, most: number): number {
-  const segment = sourceSegment(instruction);
-  const n = runLength(cpu, S.ES, di, instruction, runLength(cpu, segment, si, instruction, most, false), true);
-  if (n === 0) return 0;
-  const from = heapAddress(cpu, cpu.mmu.readTable, cpu.segBase(segment) + si), to = heapAddress(cpu, cpu.mmu.writeTable, cpu.segBase(S.ES) + di);
-  if (from < 0 || to < 0) return 0;
-  const element = instruction.size >> 3, bytes = n * element;
+  const source = runFrom(cpu, sourceSegment(instruction), si, instruction, most, false);
+  const destination = source === null ? null : runFrom(cpu, S.ES, di, instruction, source.elements, true);
+  if (source === null || destination === null) return 0;
+  const from = source.at, to = destination.at, { elements } = destination;
+  const element = instruction.size >> 3, bytes = elements * element;
   const { u8 } = cpu;
   if (to <= from || to >= from + bytes) u8.copyWithin(to, from, from + bytes);
   else if (to - from >= element) for (let i = 0; i < bytes; i++) u8[to + i] = u8[from + i]!;
   else return 0;
-  return n;
+  return elements;
 }
 
 function bulkStore(cpu: Cpu, instruction: Instruction, _si: number, di: number, most: number): number {
-  const n = runLength(cpu, S.ES, di, instruction, most, true);
-  if (n === 0) return 0;
-  const to = heapAddress(cpu, cpu.mmu.writeTable, cpu.segBase(S.ES) + di);
+  const run = runFrom(cpu, S.ES, di, instruction, most, true);
+  if (run === null) return 0;
+  const { at, elements } = run;
   const element = instruction.size >> 3, value = cpu.reg(S.EAX, instruction.size);
-  if (to < 0 || to % element !== 0) return 0;
-  if (element === 4) cpu.i32.fill(value, to >>> 2, (to >>> 2) + n);
-  else if (element === 2) cpu.u16.fill(value, to >>> 1, (to >>> 1) + n);
-  else cpu.u8.fill(value, to, to + n);
-  return n;
+  if (at % element !== 0) return 0;
+  if (element === 4) cpu.i32.fill(value, at >>> 2, (at >>> 2) + elements);
+  else if (element === 2) cpu.u16.fill(value, at >>> 1, (at >>> 1) + elements);
+  else cpu.u8.fill(value, at, at + elements);
+  return elements;
 }
 
 const of = (operation: StringOperation): Semantics => transfer((cpu, instruction) => run(cpu, instruction, operation));

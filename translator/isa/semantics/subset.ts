@@ -13,12 +13,12 @@ export function sext(z: number, v: number): number {
   return z === 32 ? v | 0 : z === 16 ? v << 16 >> 16 : v << 24 >> 24;
 }
 
-/** High word of the unsigned 64-bit product. */
+/** High word of the unsigned 64-bit product, from 16-bit halves: no sum below passes 32 bits. */
 export function mulhu(a: number, b: number): number {
   const al = a & 0xffff, ah = a >>> 16, bl = b & 0xffff, bh = b >>> 16;
-  const middle = ah * bl + (al * bl >>> 16);
-  const cross = al * bh + (middle & 0xffff);
-  return (ah * bh + Math.floor(middle / 65536) + Math.floor(cross / 65536)) | 0;
+  const middle = Math.imul(ah, bl) + (Math.imul(al, bl) >>> 16);
+  const cross = Math.imul(al, bh) + (middle & 0xffff);
+  return Math.imul(ah, bh) + (middle >>> 16) + (cross >>> 16) | 0;
 }
 
 /** High word of the signed 64-bit product. */

@@ -1,0 +1,276 @@
+import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, IfStatement, Statement } from "acorn";
+import { FAULTED } from "../../hypervisor/cpu-state.js";
+import { assign, assignElement, binary, block, breakTo, call, conditional, element, identifier, ifThen, literal, numberOf, statement } from "./ast.js";
+import type { Site } from "./emit.js";
+import { type Access, accessOf, type AccessTables, type PageCache, slowName } from "./memory-access.js";
+
+/**
+ * Generated code in the form that validates as asm.js (asmjs.org/spec): the host compiles it ahead of time, so that it
+ * neither warms up nor deoptimises. Its locals are 32-bit integers, all declared at the function's head; every
+ * expression has a type, and coercions stand where the types ask for them. Accesses to memory are written out: a look
+ * in the software TLB, then the typed array or a call of the slow half. asm.js has no exceptions: a slow half that
+ * faulted sets a word of the heap, upon which the code leaves by the label FAULT.
+ */
+
+/** Where an access that faulted leaves to. */
+export const FAULT = "F";
+
+/** Locals of an access: address, word of the TLB, value stored; the TLB word of a read-modify-write. */
+const ADDRESS = "$a", WORD = "$s", VALUE = "$v", UPDATE_WORD = "$w";
+
+/** What accesses depend on: where the TLB's tables are, and the loops that sites are in. */
+export interface AccessContext extends AccessTables { readonly sites: readonly Pick<Site, "loop">[] }
+
+/** Bit 2 is in no page and no alignment, so that NO_PAGE is equal to no masked address. */
+const NO_PAGE = 4, PAGE_MASK = -4096;
+
+/** Statements that empty page caches. */
+export function forgetPages(caches: readonly PageCache[]): Statement[] {
+  return caches.map(({ page }) => statement(assign(page, literal(NO_PAGE))));
+}
+
+type Type = "fixnum" | "signed" | "unsigned" | "int" | "intish";
+interface Typed { readonly e: Expression; readonly type: Type }
+
+const zero = literal(0);
+const RELATIONS = new Map([["<", "<"], ["<=", "<="], [">", ">"], [">=", ">="], ["===", "=="], ["!==", "!="]]);
+
+const signed = ({ e, type }: Typed): Expression => type === "signed" || type === "fixnum" ? e : binary(e, "|", zero);
+const int = (t: Typed): Expression => t.type === "intish" ? signed(t) : t.e;
+
+export class AsmLowerer {
+  private readonly context: AccessContext;
+  /** Every local that has been met, in order of meeting. */
+  readonly locals = new Set<string>();
+  /** Functions called that are not part of the language. */
+  readonly called = new Set<string>();
+  private readonly scopes: Set<string>[] = [];
+  /** Locals that are pages of page caches. */
+  private readonly pages = new Set<string>();
+  /** The site whose read-modify-write has looked the TLB up last. */
+  private updated = -1;
+
+  constructor(context: AccessContext) {
+    this.context = context;
+  }
+
+  /** What a local is at the start. */
+  initial(local: string): number {
+    return this.pages.has(local) ? NO_PAGE : 0;
+  }
+
+  // ---- statements ----------------------------------------------------------------------------------------------------
+
+  statements(list: readonly Statement[]): Statement[] {
+    this.scopes.push(new Set());
+    const out = list.flatMap((s) => this.statement(s));
+    this.scopes.pop();
+    return out;
+  }
+
+  private statement(node: Statement): Statement[] {
+    switch (node.type) {
+      case "BlockStatement": return [block(this.statements(node.body))];
+      case "ExpressionStatement": return this.effect(node.expression);
+      case "VariableDeclaration": return node.declarations.flatMap(({ id, init }) => {
+        if (id.type !== "Identifier") throw new Error("generated code declares plain names");
+        this.declare(id.name);
+        return init == null ? [] : this.effect(assign(id.name, init));
+      });
+      case "IfStatement": return [this.conditional(node)];
+      case "LabeledStatement": return [{ ...node, body: this.one(node.body) }];
+      case "ForStatement": return [{ ...node, body: this.one(node.body) }];
+      case "ReturnStatement": return [node.argument == null ? node : { ...node, argument: signed(this.expression(node.argument)) }];
+      default: return [node];
+    }
+  }
+
+  private one(node: Statement): Statement {
+    const lowered = this.statement(node);
+    return lowered.length === 1 ? lowered[0]! : block(lowered);
+  }
+
+  private conditional(node: IfStatement): Statement {
+    const test = int(this.expression(node.test));
+    return ifThen(test, this.one(node.consequent), node.alternate == null ? null : this.one(node.alternate));
+  }
+
+  /** All locals live at the function's head, so a name must not stand for two at once. */
+  private declare(name: string): void {
+    if (this.scopes.some((scope) => scope.has(name))) throw new Error(`${name} is declared twice`);
+    this.scopes[this.scopes.length - 1]!.add(name);
+    this.locals.add(name);
+  }
+
+  /** An expression for what it does. */
+  private effect(node: Expression): Statement[] {
+    if (node.type === "SequenceExpression") return node.expressions.flatMap((e) => this.effect(e));
+    if (node.type === "CallExpression") {
+      const access = accessOf(node);
+      return access === null ? [statement(signed(this.call(node)))] : this.access(access, "");
+    }
+    if (node.type === "AssignmentExpression" && node.left.type === "Identifier" && node.right.type === "CallExpression") {
+      const access = accessOf(node.right);
+      if (access !== null) return this.access(access, node.left.name);
+    }
+    return [statement(this.expression(node).e)];
+  }
+
+  // ---- accesses ------------------------------------------------------------------------------------------------------
+
+  /** The value in a local that nothing changes until the access is made, or as a number. */
+  private held(value: Typed, local: string, out: Statement[]): Expression {
+    if (numberOf(value.e) !== undefined || value.e.type === "Identifier") return value.e;
+    this.locals.add(local);
+    out.push(statement(assign(local, int(value))));
+    return identifier(local);
+  }
+
+  /** A load, update or store; a value read goes to the local `into`. */
+  private access({ kind, z, address, value, site }: Access, into: string): Statement[] {
+    const out: Statement[] = [];
+    const at = this.held(this.expression(address), ADDRESS, out);
+    const stored = value === null ? null : this.held(this.expression(value), VALUE, out);
+    const word = kind === "update" || (kind === "store" && this.updated === site) ? UPDATE_WORD : WORD;
+    this.locals.add(word);
+    const loop = this.context.sites[site]!.loop;
+    const cache = word === WORD || kind === "update" ? loop?.of(kind, site) ?? null : null;
+    const look = word === WORD || kind === "update" ? [statement(assign(word, this.tlbWord(at, kind !== "load")))] : [];
+    this.updated = kind === "update" ? site : -1;
+    const slow = slowName(kind, z);
+    this.called.add(slow);
+    const atSigned = binary(at, "|", zero), number = literal(site);
+    const asked = stored === null ? binary(call(slow, [atSigned, number]), "|", zero) : call(slow, [atSigned, binary(stored, "|", zero), number]);
+    const fast = (from: string): Statement => {
+      const [array, index] = cell(at, identifier(from), z);
+      return statement(stored === null ? assign(into, binary(element(array, index), "|", zero)) : assignElement(array, index, stored));
+    };
+    const refused = block([
+      statement(stored === null ? assign(into, asked) : asked), ...this.forget(loop?.all ?? []),
+      ifThen(binary(element("i32", literal(FAULTED)), "|", zero), breakTo(FAULT)),
+    ]);
+    if (into !== "") this.locals.add(into);
+    if (cache === null) return [...out, ...look, ifThen(hits(at, identifier(word), z), fast(word), refused)];
+    this.pages.add(cache.page);
+    this.locals.add(cache.page).add(cache.word);
+    const samePage = binary(binary(at, "&", literal(PAGE_MASK | (z >> 3) - 1)), "==", binary(identifier(cache.page), "|", zero));
+    const take = kind === "update" ? [statement(assign(word, identifier(cache.word)))] : [];
+    const keep = [statement(assign(cache.page, binary(at, "&", literal(PAGE_MASK)))), statement(assign(cache.word, identifier(word)))];
+    return [...out, ifThen(
+      samePage, block([...take, fast(cache.word)]),
+      block([...look, ifThen(hits(at, identifier(word), z), block([...keep, fast(word)]), refused)]),
+    )];
+  }
+
+  private forget(caches: readonly PageCache[]): Statement[] {
+    for (const { page } of caches) this.locals.add(page);
+    return forgetPages(caches);
+  }
+
+  private tlbWord(at: Expression, write: boolean): Expression {
+    const table = write ? this.context.write : this.context.read;
+    const page = binary(binary(at, ">>>", literal(10)), "&", literal(0x3ffffc));
+    return binary(element("i32", binary(binary(page, "+", literal(table << 2)), ">>", literal(2))), "|", zero);
+  }
+
+  // ---- expressions -----------------------------------------------------------------------------------------------------
+
+  private expression(node: AnyNode): Typed {
+    switch (node.type) {
+      case "Literal": return number(node.value);
+      case "Identifier":
+        this.locals.add(node.name);
+        return { e: node, type: "int" };
+      case "BinaryExpression": return this.binary(node);
+      case "UnaryExpression": {
+        const value = numberOf(node);
+        if (value !== undefined) return number(value);
+        const argument = this.expression(node.argument);
+        if (node.operator === "-") return { e: { ...node, argument: int(argument) }, type: "intish" };
+        return { e: { ...node, argument: node.operator === "!" ? int(argument) : argument.e }, type: node.operator === "!" ? "int" : "signed" };
+      }
+      case "LogicalExpression": {
+        const left = int(this.expression(node.left)), right = int(this.expression(node.right));
+        return { e: node.operator === "&&" ? conditional(left, right, zero) : conditional(left, literal(1), right), type: "int" };
+      }
+      case "ConditionalExpression": {
+        const test = int(this.expression(node.test));
+        return { e: conditional(test, int(this.expression(node.consequent)), int(this.expression(node.alternate))), type: "int" };
+      }
+      case "SequenceExpression": {
+        const parts = node.expressions.map((e) => this.expression(e));
+        return { e: { ...node, expressions: parts.map((p) => p.e) }, type: parts[parts.length - 1]!.type };
+      }
+      case "AssignmentExpression": return this.assignment(node);
+      case "MemberExpression": {
+        const index = numberOf(node.property);
+        if (index === undefined) throw new Error("generated code indexes by numbers outside accesses");
+        return { e: binary(node, "|", zero), type: "signed" };
+      }
+      case "CallExpression": return this.call(node);
+      default: throw new Error(`${node.type} is not asm.js`);
+    }
+  }
+
+  private assignment(node: AssignmentExpression): Typed {
+    const value = int(this.expression(node.right));
+    if (node.left.type === "Identifier") this.locals.add(node.left.name);
+    return { e: { ...node, right: value }, type: "int" };
+  }
+
+  private call(node: CallExpression): Typed {
+    const args = node.arguments.map((a) => signed(this.expression(a)));
+    const { callee } = node;
+    if (callee.type === "MemberExpression" && callee.property.type === "Identifier") {
+      this.called.add(callee.property.name);
+      return { e: binary(call(callee.property.name, args), "|", zero), type: "signed" };
+    }
+    if (callee.type !== "Identifier" || accessOf(node) !== null) throw new Error("an access stands alone in generated code");
+    this.called.add(callee.name);
+    return { e: binary(call(callee.name, args), "|", zero), type: "signed" };
+  }
+
+  private binary(node: BinaryExpression): Typed {
+    if (node.left.type === "PrivateIdentifier") throw new Error("no private names in generated code");
+    const left = this.expression(node.left), right = this.expression(node.right);
+    const relation = RELATIONS.get(node.operator);
+    if (relation !== undefined) return compared(relation, left, right);
+    switch (node.operator) {
+      case "+": case "-": return { e: { ...node, left: left.e, right: int(right) }, type: "intish" };
+      case "%": return { e: { ...node, left: signed(left), right: signed(right) }, type: "intish" };
+      case "&": case "|": case "^": case "<<": case ">>": return { e: { ...node, left: left.e, right: right.e }, type: "signed" };
+      case ">>>": return { e: { ...node, left: left.e, right: right.e }, type: "unsigned" };
+      default: throw new Error(`${node.operator} is not for integers`);
+    }
+  }
+}
+
+function number(value: unknown): Typed {
+  if (typeof value === "boolean") return { e: literal(value ? 1 : 0), type: "fixnum" };
+  if (typeof value !== "number") throw new Error("generated code has numbers only");
+  return { e: literal(value | 0), type: (value | 0) >= 0 ? "fixnum" : "signed" };
+}
+
+/** A relation is between two signed or two unsigned numbers. */
+function compared(operator: string, left: Typed, right: Typed): Typed {
+  const unsigned = left.type === "unsigned" || right.type === "unsigned";
+  const equality = operator === "==" || operator === "!=";
+  if (unsigned && !equality) {
+    for (const { type } of [left, right]) if (type !== "unsigned" && type !== "fixnum") throw new Error("a relation of signed and unsigned");
+    return { e: binary(left.e, operator as "<", right.e), type: "int" };
+  }
+  return { e: binary(signed(left), operator as "<", signed(right)), type: "int" };
+}
+
+/** Test that the TLB word serves an access of `z` bits on the fast path (heap.ts). */
+function hits(at: Expression, word: Expression, z: number): Expression {
+  if (z === 8) return word;
+  return binary(binary(at, "&", literal(z === 32 ? 3 : 1)), "<", binary(word, "&", literal(1)));
+}
+
+/** The place of an operand in the heap's typed arrays; the 1 in the word falls out in the shift. */
+function cell(at: Expression, word: Expression, z: number): [string, Expression] {
+  const sum = binary(at, "+", word);
+  if (z === 8) return ["u8", binary(binary(sum, "-", literal(1)), "|", zero)];
+  return z === 16 ? ["u16", binary(sum, ">>", literal(1))] : ["i32", binary(sum, ">>", literal(2))];
+}
