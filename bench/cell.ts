@@ -38,11 +38,12 @@ export function guestImage(mode: Mode): string {
   return fileURLToPath(new URL(`../../guest/images/${mode === "paravirt" ? "guest-xen" : "guest-bare"}.elf`, import.meta.url));
 }
 
-export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mmu?: MmuKind): Cell {
+/** `pvDrivers`: mode hvm with Xen's network ring in place of the emulated card. */
+export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mmu?: MmuKind, pvDrivers = false): Cell {
   const lines: string[] = [];
   const { mtu } = workload;
   const vm = createVm({
-    image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }),
+    image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }), pvDrivers,
     append: `workload=${workload.name} n=${workload.size}${mtu === undefined ? "" : ` mtu=${mtu}`}`,
     ...(mtu === undefined ? {} : { network: { hub: new NetworkLink(farHost({ mtu, services: STANDARD_SERVICES })) } }),
     disks: workload.disk === undefined ? [] : [new MemoryBackend(workload.disk * SECTORS_A_MIB)],

@@ -51,9 +51,9 @@ for name in hello sh lat_proc; do dynamic $name; done
 for port in bare xen; do
 	[ -e arch/$port/link.ld ] || continue
 	objects=
-	for source in arch/$port/*.[cS] kernel/*.[cS] net/*.c lib/lib.c; do
+	for source in arch/$port/*.[cS] kernel/*.[cS] net/*.c pv/*.c lib/lib.c; do
 		object=$work/$port-$(basename "$source").o
-		compile "$object" "$source" -Iarch/$port -Ikernel -Inet -Wa,-I"$work"
+		compile "$object" "$source" -Iarch/$port -Ikernel -Inet -Ipv -Wa,-I"$work"
 		objects="$objects $object"
 	done
 	ld $link -n -s -T arch/$port/link.ld $objects -o "$out/guest-$port.elf"

@@ -1,3 +1,4 @@
+import type { GuestInterface } from "./guest-interface.js";
 import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import type { Ledger } from "../hypervisor/ledger.js";
@@ -96,6 +97,8 @@ export class Vcpu {
   queued: VmxEvent | undefined = undefined;
   /** The monitor's copy of the primary controls, which it changes often. */
   primaryControls = 0;
+  /** What the monitor offers to guests that know of it. */
+  guestInterface: GuestInterface | undefined = undefined;
   /** What a handler that stopped the run has to say. */
   stopReason = "";
 

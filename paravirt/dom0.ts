@@ -10,6 +10,7 @@ import { EventChannels } from "../hypervisor/xen/event-channels.js";
 import { PGT_writable_page } from "./frame-table.js";
 import { GrantTable } from "../hypervisor/xen/grant-tables.js";
 import { getPageAndType } from "./page-types.js";
+import { introduceHome } from "../hypervisor/xen/store-home.js";
 import { Store } from "../hypervisor/xen/store.js";
 import { StoreRing } from "../hypervisor/xen/store-ring.js";
 import { XenbusDevice } from "../hypervisor/xen/xenbus.js";
@@ -58,23 +59,11 @@ export class Dom0 {
   /** Introduces the domain: its home in the store, its two rings, its disks in order, its network interface. */
   introduce(name: string, pages: GuestPages, disks: readonly BlockBackend[], network?: DomainNetwork): void {
     const { d, store } = this;
-    const home = `/local/domain/${d.id}`;
-    store.mkdir(DOM0, "/local/domain/0/backend");
-    store.mkdir(DOM0, home);
-    store.setPermissions(DOM0, home, [{ domid: DOM0, rights: "n" }, { domid: d.id, rights: "r" }]);
-    const put = (path: string, value: string): void => store.write(DOM0, `${home}/${path}`, value);
-    put("domid", `${d.id}`);
-    put("name", name);
-    put("memory/target", `${d.totPages * 4}`);
-    put("store/ring-ref", `${pages.storeMfn}`);
-    put("store/port", `${pages.storePort}`);
-    put("console/ring-ref", `${pages.consoleMfn}`);
-    put("console/port", `${pages.consolePort}`);
-    put("console/limit", "65536");
-    for (const own of ["control", "data", "device", "error"]) {
-      store.mkdir(DOM0, `${home}/${own}`);
-      store.setPermissions(DOM0, `${home}/${own}`, [{ domid: d.id, rights: "n" }]);
-    }
+    introduceHome(store, d.id, {
+      name, "memory/target": `${d.totPages * 4}`,
+      "store/ring-ref": `${pages.storeMfn}`, "store/port": `${pages.storePort}`,
+      "console/ring-ref": `${pages.consoleMfn}`, "console/port": `${pages.consolePort}`, "console/limit": "65536",
+    });
     this.connectConsole(pages);
     this.connectStore(pages);
     disks.forEach((disk, i) => this.addDisk(disk, i));

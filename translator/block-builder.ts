@@ -10,6 +10,7 @@ import { Binder, isIndirect, type Op, wrap } from "./interpreter/bind.js";
 import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
 import { FEATURES } from "./isa/opcodes.js";
+import type { Feature } from "./isa/opcodes-notation.js";
 import { IMPLEMENTED } from "./isa/semantics/registry.js";
 
 /** Finds blocks in the guest's code: decodes from an address to the first transfer, the page's end or BLOCK_LIMIT, and binds what it finds. */
@@ -19,10 +20,11 @@ export class BlockBuilder {
   private readonly decode: Decode;
   private readonly scratch = new Uint8Array(32);
 
-  constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean) {
+  /** `more`: features of this machine's processor beyond the model's. */
+  constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean, more: readonly Feature[] = []) {
     this.cpu = cpu;
     this.binder = new Binder(cpu, translation, specialised);
-    this.decode = decoderFor(FEATURES.filter((f) => MODEL.instructions.includes(f)), IMPLEMENTED);
+    this.decode = decoderFor(FEATURES.filter((f) => MODEL.instructions.includes(f) || more.includes(f)), IMPLEMENTED);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Feature } from "./isa/opcodes-notation.js";
 import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { breakpointsHit, DR6_BS, raiseDebug, WATCH_EXECUTE } from "../hypervisor/debug-registers.js";
@@ -61,6 +62,8 @@ export interface EngineOptions {
   readonly promote?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;
+  /** Features of the processor beyond the model's: `vmx` for a guest that makes hypercalls by VMCALL. */
+  readonly features?: readonly Feature[];
   /** Instructions kept decoded or compiled, at most (default 120,000). */
   readonly blockCapacity?: number;
 }
@@ -107,7 +110,7 @@ export class Engine {
     this.machine = machine;
     this.cpu = machine.cpu;
     this.translation = options.translation ?? null;
-    this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available());
+    this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available(), options.features);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 120_000, (frame, cached) => cpu.mmu.setCode(frame, cached));

@@ -61,6 +61,8 @@ export interface Assembly {
   send(bytes: Iterable<number>): void;
   /** Puts the image into memory and the processor at its entry; called once, when the engine is there. */
   start(engine: Engine): void;
+  /** The guest's machine goes, and another takes its place: what it held outside is let go. The platform has a `retire` of its own. */
+  retire?(): void;
   /** The text on the VGA's screen; absent where there is no VGA. */
   screenText?(): string;
   /** Only classic gives one. */
@@ -88,7 +90,8 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
     onNmi: () => cpu.signalNmi(),
     onA20,
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
-    network: hostNetwork(parts.options.network, (name, n) => ledger.event(name, n), path), videoRom: buildVideoRom().bytes,
+    xenPlatform: parts.options.pvDrivers ?? false,
+    network: parts.options.pvDrivers ? undefined : hostNetwork(parts.options.network, (name, n) => ledger.event(name, n), path), videoRom: buildVideoRom().bytes,
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;

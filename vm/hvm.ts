@@ -1,25 +1,32 @@
+import type { GuestMemory } from "../hypervisor/devices/device.js";
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
 import { createHvm } from "../hvm/hvm.js";
+import type { InterruptController } from "../hypervisor/native.js";
+import { PvOnHvm, SPECIAL_BYTES } from "./pv-on-hvm.js";
 import { besideGuest } from "./host-network.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 
 /** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */
 export const buildHvm: Builder = (parts) => {
   const { machine } = parts;
-  const mmu = parts.options.mmu ?? "ept";
+  const { mmu = "ept", pvDrivers = false, network } = parts.options;
   const map = createPhysicalMap(machine, mmu === "ept");
   let platform: Platform | undefined = undefined;
-  const hvm = createHvm(machine, { mmu, pic: lateController(() => platform!), map });
-  const { memory } = hvm;
+  let xen: PvOnHvm | undefined = undefined;
+  const controller = lateController(() => platform!);
+  const hvm = createHvm(machine, { mmu, pic: pvDrivers ? refreshed(controller, () => xen?.refresh()) : controller, map });
+  const memory: GuestMemory = pvDrivers ? { ...hvm.memory, size: hvm.memory.size - SPECIAL_BYTES } : hvm.memory;
   platform = assemblePlatform(parts, memory, hvm.setA20, besideGuest);
+  if (pvDrivers) hvm.vcpu.guestInterface = xen = new PvOnHvm({ machine, map, network, linear: (la) => hvm.linear(la), callback: platform.xenCallback! });
   const { ports, uart, vga } = platform;
   return {
-    strategy: hvm.strategy, memory,
+    strategy: hvm.strategy, memory, ...(pvDrivers ? { engine: { features: ["vmx"] } } : {}),
     linear: (_cpu, la) => {
       const gpa = hvm.linear(la);
       return gpa < 0 ? -1 : map.machineAddress(gpa);
     },
+    retire: () => xen?.retire(),
     send: (bytes) => uart.receive(bytes),
     screenText: () => vga.screenText(),
     start: () => {
@@ -28,3 +35,16 @@ export const buildHvm: Builder = (parts) => {
     },
   };
 };
+
+/** A controller whose line is brought up to date before it is looked at. */
+function refreshed(controller: InterruptController, refresh: () => void): InterruptController {
+  return {
+    get intr() {
+      refresh();
+      return controller.intr;
+    },
+    get mayInterrupt() { return controller.mayInterrupt; },
+    get mayNmi() { return controller.mayNmi; },
+    acknowledge: () => controller.acknowledge(),
+  };
+}

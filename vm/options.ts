@@ -35,6 +35,11 @@ export interface VmOptions {
   readonly noReboot?: boolean;
   /** Tables that hvm translates by: `ept`, or `shadow` as the first processors with VT-x had to. */
   readonly mmu?: MmuKind;
+  /**
+   * Mode hvm only: Xen's interface for paravirtual drivers is there for a guest that looks for it, and the network is behind its ring instead
+   * of an emulated card.
+   */
+  readonly pvDrivers?: boolean;
   /** What an event costs; default the profile `xeon-2003`. */
   readonly profile?: CostProfile;
   /** Guest code may be compiled to JavaScript (the default where the host allows it); results never depend on it. */
@@ -50,5 +55,6 @@ export function checkOptions(options: VmOptions): void {
   }
   if (mmu !== undefined && !MMUS.includes(mmu)) throw new UsageError(`unknown mmu '${mmu}': choose one of ${MMUS.join(", ")}`);
   if (mmu !== undefined && mode !== "hvm") throw new UsageError(`an mmu can be chosen in mode hvm only, not in ${mode}`);
+  if (options.pvDrivers && mode !== "hvm") throw new UsageError(`paravirtual drivers are for mode hvm, not ${mode}`);
   if (disks.length > 4) throw new UsageError("a machine has four disks at most");
 }

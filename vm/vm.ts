@@ -78,10 +78,7 @@ export class Vm {
 
   /** A new platform takes the place of the one before a reset: of that, what the battery keeps stays. */
   private plugIn(platform: Platform): void {
-    if (this.platform) {
-      this.platform.retire();
-      platform.rtc.inherit(this.platform.rtc);
-    }
+    if (this.platform) platform.rtc.inherit(this.platform.rtc);
     this.platform = platform;
   }
 
@@ -94,6 +91,9 @@ export class Vm {
   private reset(): void {
     this.resetAsked = false;
     this.machine.ledger.event("machine.reset");
+    // Cables come out of the old devices before the new ones are plugged in.
+    this.platform?.retire();
+    this.assembly.retire?.();
     this.current = restartMachine(this.current, this.current.guestBytes);
     ({ assembly: this.assembly, engine: this.engine } = this.powerOn());
   }

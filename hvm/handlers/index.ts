@@ -1,5 +1,6 @@
 import type { Exit, Outcome } from "../exit-record.js";
 import { REASON, REASON_COUNT, type ReasonName } from "../exit-reasons.js";
+import { vmcall } from "../guest-interface.js";
 import type { Vcpu } from "../vcpu.js";
 import { cpuid } from "./cpuid.js";
 import { crAccess } from "./control-registers.js";
@@ -36,7 +37,7 @@ const TABLE: Readonly<Partial<Record<ReasonName, HandlerRow>>> = {
   invlpg: row(invlpg, "qualification"),
   rdpmc: row(readPerformanceCounter),
   rdtsc: row(rdtsc),
-  vmcall: row(invalidInstruction),
+  vmcall: row(vmcall),
   vmclear: row(invalidInstruction),
   vmlaunch: row(invalidInstruction),
   vmptrld: row(invalidInstruction),

@@ -43,6 +43,7 @@ export function wrmsr(vcpu: Vcpu): Outcome {
   const index = i32[S.ECX]! >>> 0;
   const field = IN_VMCS.get(index);
   return trying(vcpu, () => {
+    if (vcpu.guestInterface?.writeMsr(index, i32[S.EAX]! >>> 0)) return;
     if (index === MSR_TSC) setGuestTsc(vcpu, i32[S.EAX]!, i32[S.EDX]!);
     else if (field !== undefined) vcpu.write(field, i32[S.EAX]!);
     else writeMsr(vcpu.cpu, index, i32[S.EAX]!, i32[S.EDX]!);

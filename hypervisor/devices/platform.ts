@@ -4,7 +4,7 @@
  * counted under that name.
  */
 import type { BlockBackend } from "./block-backend.js";
-import type { CountEvent, DeviceClock, GuestMemory, PortDevice, SignalLine } from "./device.js";
+import type { CountEvent, DeviceClock, GuestMemory, IrqLine, PortDevice, SignalLine } from "./device.js";
 import type { DiskTiming } from "./disk-timing.js";
 import { AtapiCd } from "./atapi-cd.js";
 import { AtaDisk } from "./ata-disk.js";
@@ -28,6 +28,7 @@ import { romWindow } from "./rom.js";
 import { A20Gate, SystemControlPortA } from "./system-control.js";
 import { Uart16550 } from "./uart16550.js";
 import { DISPI_PORT_COUNT, DISPI_PORTS, LFB_BYTES } from "./vga-dispi.js";
+import { xenPlatform } from "./xen-platform.js";
 import { Vga, VGA_MEMORY, VGA_MEMORY_BYTES, VGA_PORT_COUNT, VGA_PORTS } from "./vga.js";
 
 export interface PlatformOptions {
@@ -60,6 +61,8 @@ export interface PlatformOptions {
   diskTiming: DiskTiming;
   /** A network card is there when its cable leads somewhere. */
   network?: { readonly hub: Network; readonly mac?: readonly number[] };
+  /** The guest may find Xen: its platform device is there. */
+  xenPlatform?: boolean;
   /** The VGA's expansion ROM: a power of two of bytes. */
   videoRom?: Uint8Array;
   /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
@@ -90,6 +93,8 @@ export interface Platform {
   readonly keyboard: I8042;
   readonly vga: Vga;
   readonly a20: A20Gate;
+  /** Pin of Xen's platform device; absent without it. */
+  readonly xenCallback: IrqLine | undefined;
   readonly post: PostPort;
   /** Puts every device into its state after a hardware reset. */
   reset(): void;
@@ -101,8 +106,8 @@ export interface Platform {
 const BUS_MASTER_BASE = 0xc000;
 /** The VGA's slot, and where firmware puts its frame buffer. */
 const VGA_SLOT = 2, FRAME_BUFFER = 0xe000_0000;
-/** The network card's slot and windows. */
-const NIC_SLOT = 3, NIC_PORTS = 0xc100, NIC_MEMORY = 0xfebf_1000;
+/** The network card's slot and windows, the slot of Xen's platform device. */
+const NIC_SLOT = 3, XEN_SLOT = 4, NIC_PORTS = 0xc100, NIC_MEMORY = 0xfebf_1000;
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { clock, count } = options;
@@ -142,6 +147,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const isa = new IsaBridge(irq => interrupts.line(irq));
   const pm = new Piix4Pm({ clock, sci: interrupts.line(9), onPowerOff: options.onPowerOff ?? (() => options.onExit(0)) });
   const nic = options.network && makeNic(options.network.hub, options.network.mac ?? DEFAULT_MAC);
+  const xen = options.xenPlatform ? xenPlatform() : undefined;
   const apm = new ApmPorts();
   const vga = new Vga(clock);
   vga.bind(mmio.movable("vga.frame_buffer", LFB_BYTES, vga.dispi.window));
@@ -196,6 +202,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     [1, 3, pm.config],
     [VGA_SLOT, 0, vga.config],
     ...(nic ? [[NIC_SLOT, 0, nic.config] as const] : []),
+    ...(xen ? [[XEN_SLOT, 0, xen] as const] : []),
   ];
   for (const [base, length, name, device] of map) ports.register(name, base, length, device);
   pm.bind(ports.movable("pm", PM_LENGTH, pm));
@@ -211,6 +218,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     nic?.config.setBar(1, NIC_MEMORY);
     nic?.config.write(PCI_COMMAND, 2, COMMAND_IO | COMMAND_MEMORY);
     nic?.config.write(PCI_INTERRUPT_LINE, 1, PCI_IRQS[pirqOf(NIC_SLOT, 1)]!);
+    xen?.write(PCI_INTERRUPT_LINE, 1, PCI_IRQS[pirqOf(XEN_SLOT, 1)]!);
     for (const irq of new Set(PCI_IRQS)) pic.elcr.write(irq >>> 3, 1, pic.elcr.read(irq >>> 3, 1) | 1 << (irq & 7));
   };
   configure();
@@ -222,6 +230,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const resettable = [pci, isa, bridge, ...(nic ? [nic] : []), pm, interrupts, pit, uart, rtc, primary, secondary, systemControl, keyboard, vga];
   return {
     ports, mmio, interrupts, pic, pci, pm, pit, rtc, uart, ide: [primary, secondary], keyboard, vga, a20, post,
+    xenCallback: xen && isa.line(XEN_SLOT, 1),
     reset: () => {
       for (const device of resettable) device.reset();
       configure();

@@ -1,7 +1,7 @@
 /* Descriptor tables, 8259, 8254, 16550, the processor's registers. */
 #include "kernel.h"
 #include "ide.h"
-#include "rtl8139.h"
+#include "nic.h"
 
 static u64 gdt[6] = {
 	0,

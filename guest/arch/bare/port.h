@@ -22,6 +22,7 @@ static inline void irq_enable(void) { asm volatile("sti" : : : "memory"); }
 static inline void irq_disable(void) { asm volatile("cli" : : : "memory"); }
 
 void irq_unmask(u32 number);
+#define machine_frame(pfn) (pfn)              /* under Xen: frames are translated, and named as we name them */
 #define mk_pte(pfn, flags) ((pte_t)(pfn) << 12 | (flags))
 #define pte_pfn(e) ((e) >> 12)
 #define set_pte(mm, at, e) (*(volatile pte_t *)(at) = (e))

@@ -1,6 +1,6 @@
 /* The RTL8139 (datasheet, chapter 5): four transmit buffers, one receive ring, found by PCI's configuration mechanism 1. */
 #include "net.h"
-#include "rtl8139.h"
+#include "nic.h"
 
 enum { TSD = 0x10, TSAD = 0x20, RBSTART = 0x30, CR = 0x37, CAPR = 0x38, IMR = 0x3C, ISR = 0x3E, TSAD_SUMMARY = 0x60, RCR = 0x44, CONFIG1 = 0x52 };
 enum { CR_RESET = 0x10, CR_RX = 0x08, CR_TX = 0x04, CR_EMPTY = 0x01 };
@@ -16,17 +16,10 @@ static u32 base, irq, ring_at, next_free, oldest;   /* next_free and oldest coun
 static struct packets queue;
 static u32 queued;
 
-static u32 pci_read(u32 slot, u32 reg)
+int rtl8139_init(u8 *mac)
 {
-	outl(0xCF8, 0x80000000 | slot << 11 | reg);
-	return inl(0xCFC);
-}
-
-int nic_init(u8 *mac)
-{
-	u32 slot = 0;
-	while (pci_read(slot, 0) != 0x813910EC)
-		if (++slot == 32) return 0;
+	int slot = pci_find(0x813910EC);
+	if (slot < 0) return 0;
 	base = pci_read(slot, 0x10) & ~3u;
 	irq = pci_read(slot, 0x3C) & 15;
 	outl(0xCF8, 0x80000000 | slot << 11 | 4);
@@ -58,15 +51,13 @@ static void start(void)
 	}
 }
 
-void nic_send(struct packet *p)
+void rtl8139_send(struct packet *p)
 {
 	if (queued >= QUEUE_MAX) { packet_put(p); return; }
 	card_add(&queue, p);
 	queued++;
 	start();
 }
-
-void nic_flush(void) {}                       /* every frame was announced by its descriptor */
 
 /* The summary register has the four OWN bits in one read. */
 static void sent(void)
@@ -100,7 +91,7 @@ static void receive(void)
 	}
 }
 
-void nic_interrupt(u32 number)
+void rtl8139_interrupt(u32 number)
 {
 	if (!base || number != irq) return;
 	u32 status = inw(base + ISR);

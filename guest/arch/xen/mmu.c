@@ -9,11 +9,6 @@ static struct mmuext_op exts[32];
 static u32 n_calls, n_updates, n_exts;
 u32 *mfn_list;
 
-void must_succeed(int result, const char *what)
-{
-	if (result < 0) panic("Xen refuses %s: error %d", what, -result);
-}
-
 void pt_commit(void)
 {
 	static const char *const names[32] = { [HC_mmu_update] = "mmu_update", [HC_stack_switch] = "stack_switch",

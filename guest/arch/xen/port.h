@@ -13,8 +13,6 @@ typedef u8 irq_t;
 #define KERNEL_L2_ENTRIES ((HYPERVISOR_START - 0xC0000000) >> 21)
 
 #define barrier() asm volatile("" : : : "memory")
-#define upcall_mask (*(volatile u8 *)&shared_info.vcpu[0].upcall_mask)
-#define upcall_pending (*(volatile u8 *)&shared_info.vcpu[0].upcall_pending)
 static inline void irq_disable(void) { upcall_mask = 1; barrier(); }
 static inline irq_t irq_save(void) { irq_t f = upcall_mask; irq_disable(); return f; }
 static inline void irq_restore(irq_t f)
@@ -28,6 +26,7 @@ static inline void irq_restore(irq_t f)
 static inline void irq_enable(void) { irq_restore(0); }
 
 extern u32 *mfn_list;
+#define machine_frame(pfn) mfn_list[pfn]
 #define machine_to_phys ((const u32 *)HYPERVISOR_START)
 #define mk_pte(pfn, flags) ((pte_t)mfn_list[pfn] << 12 | (flags))
 #define pte_pfn(e) (machine_to_phys[(u32)((e) >> 12)])

@@ -2,7 +2,6 @@
 #include "kernel.h"
 
 struct start_info *start_info;
-extern struct grant_entry grant_table[];
 extern u64 gdt[];
 extern u8 trap_entries[], syscall_entry[], event_entry[], failsafe_entry[], boot_stack[], end[];
 
@@ -80,21 +79,6 @@ static void grants_init(void)
 		remap_kernel_page((u8 *)grant_table + i * PAGE, frames[i], P_PRESENT | P_WRITE | P_ACCESSED | P_DIRTY);
 }
 
-void grant(u32 ref, u32 domain, u32 pfn, int readonly)
-{
-	grant_table[ref].domid = domain;
-	grant_table[ref].frame = mfn_list[pfn];
-	memory_barrier();                         /* the flags make it valid, so they come last */
-	grant_table[ref].flags = GTF_permit_access | (readonly ? GTF_readonly : 0);
-}
-
-void grant_end(u32 ref)
-{
-	if (grant_table[ref].flags & (GTF_reading | GTF_writing)) panic("grant %u is still mapped by the other side", ref);
-	grant_table[ref].flags = 0;
-	memory_barrier();
-}
-
 u32 arch_fault_address(void) { return shared_info.vcpu[0].cr2; }
 
 /* Port accesses belong to Xen, which emulates them or refuses: two instructions below live with either. */
@@ -147,7 +131,7 @@ void xen_main(struct start_info *si, u32 boot_esp)
 	H2(HC_physdev_op, PHYSDEVOP_set_iopl, &iopl);   /* so that IN in ring 1 reaches Xen's emulation; refused, arch_fixup does */
 	grants_init();
 	events_init();
-	store_init();
+	if (si->store_mfn && !(si->flags & SIF_INITDOMAIN)) store_init(va_of(machine_to_phys[si->store_mfn]), si->store_evtchn);
 	current->kstack = boot_stack;
 	si->cmd_line[sizeof si->cmd_line - 1] = 0;
 	kernel_main(si->cmd_line);

@@ -116,4 +116,6 @@ export const SYSTEM: Readonly<Record<string, Semantics>> = {
   CMPXCHG8B: helper(cmpxchg8b),
   UD2: undefinedOpcode,
   RSM: undefinedOpcode,
+  /** Outside of VMX operation; in non-root operation the exit stands in its place. */
+  VMCALL: undefinedOpcode,
 };

@@ -1,6 +1,7 @@
 /* The network card: a ring of frames to send and one of pages to fill, shared with the back end by grants, with an event channel
  * both ways (public/io/netif.h). A sent page is granted until the answer; frames that come are copied into our pages. */
 #include "net.h"
+#include "xen.h"
 
 #define ENTRIES 256u
 enum { GRANT_TX_RING = 10, GRANT_RX_RING = 11, GRANT_TX = 16, GRANT_RX = GRANT_TX + ENTRIES };
@@ -18,7 +19,7 @@ static u32 port, backend, tx_prod, tx_cons, rx_prod, rx_cons, announced;
 static struct packet *sending[ENTRIES], *filling[ENTRIES];   /* by id, which is the slot */
 static struct packets queue;
 
-/* Requests go into the ring as long as it has room; nic_flush tells the other side of all of them at once. */
+/* Requests go into the ring as long as it has room; netfront_flush tells the other side of all of them at once. */
 static void start(void)
 {
 	struct packet *p;
@@ -31,14 +32,14 @@ static void start(void)
 	}
 }
 
-void nic_send(struct packet *p)
+void netfront_send(struct packet *p)
 {
 	if (!tx) { packet_put(p); return; }
 	card_add(&queue, p);
 	start();
 }
 
-void nic_flush(void)
+void netfront_flush(void)
 {
 	u32 old = announced;
 	if (!tx || old == tx_prod) return;
@@ -113,7 +114,7 @@ static void *shared_ring(u32 ref)
 
 static u32 hex(u32 c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
 
-int nic_init(u8 *mac)
+int netfront_init(u8 *mac)
 {
 	char id[32], dir[48], other[64], path[80], text[20] = "";
 	if (store_list("device/vif", id, sizeof id) <= 0) return 0;   /* names end with 0: this is the first */

@@ -1,20 +1,21 @@
 /* XenStore: requests and replies as byte streams through one shared page. One request at a time. */
 #include "kernel.h"
+#include "xen.h"
 
 enum { XS_DIRECTORY = 1, XS_READ = 2, XS_WATCH = 4, XS_WRITE = 11, XS_WATCH_EVENT = 15, XS_ERROR = 16 };
 #define RING 1024
 struct header { u32 type, id, tx, len; };
 static struct { char req[RING], rsp[RING]; volatile u32 req_cons, req_prod, rsp_cons, rsp_prod; } *ring;
 static struct waitq changed;
-static u32 watch_events;
+static u32 watch_events, port;
 
 static void store_event(void) { wakeup(&changed); }
 
-void store_init(void)
+void store_init(void *page, u32 event_channel)
 {
-	if (!start_info->store_mfn || (start_info->flags & SIF_INITDOMAIN)) return;
-	ring = va_of(machine_to_phys[start_info->store_mfn]);
-	event_bind(start_info->store_evtchn, store_event);
+	ring = page;
+	port = event_channel;
+	event_bind(port, store_event);
 }
 
 static void put(const void *from, u32 n)
@@ -23,7 +24,7 @@ static void put(const void *from, u32 n)
 	while (n) {
 		irq_t flags = irq_save();
 		while (ring->req_prod - ring->req_cons == RING) {
-			event_send(start_info->store_evtchn);
+			event_send(port);
 			sleep_on(&changed);
 		}
 		irq_restore(flags);
@@ -49,7 +50,7 @@ static void get(void *to, u32 n)
 		ring->rsp_cons++;
 		n--;
 	}
-	event_send(start_info->store_evtchn);     /* there is room again */
+	event_send(port);     /* there is room again */
 }
 
 /* One message; its body is cut to what fits, and ends with a 0. Returns its type, *len the body's length. */
@@ -75,7 +76,7 @@ static int request(u32 type, const char *path, const char *more, u32 more_len, c
 	put(&h, sizeof h);
 	put(path, strlen(path) + 1);
 	put(more, more_len);
-	event_send(start_info->store_evtchn);
+	event_send(port);
 	do got = receive(reply, size, &len);
 	while (got == XS_WATCH_EVENT);
 	return got == XS_ERROR ? -ENOENT : (int)len;

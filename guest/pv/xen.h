@@ -1,4 +1,4 @@
-/* Xen's public x86_32 interface: numbers and layouts, as far as this port uses them. */
+/* Xen's public x86_32 interface: numbers and layouts, as far as this guest uses them. */
 #ifndef XEN_H
 #define XEN_H
 #define FLAT_RING1_CS 0xE019
@@ -12,6 +12,7 @@
 #define HC_set_callbacks 4
 #define HC_update_descriptor 10
 #define HC_multicall 13
+#define HC_memory_op 12
 #define HC_update_va_mapping 14
 #define HC_set_timer_op 15
 #define HC_xen_version 17
@@ -23,6 +24,7 @@
 #define HC_sched_op 29
 #define HC_event_channel_op 32
 #define HC_physdev_op 33
+#define HC_hvm_op 34
 
 #ifndef __ASSEMBLER__
 #include "../../lib/base.h"
@@ -38,6 +40,8 @@ enum { PHYSDEVOP_set_iopl = 6 };
 enum { GNTTABOP_setup_table = 2 };
 enum { GTF_permit_access = 1, GTF_readonly = 4, GTF_reading = 8, GTF_writing = 16 };
 enum { SIF_INITDOMAIN = 2 };
+enum { XENMEM_add_to_physmap = 7, XENMAPSPACE_shared_info = 0, XENMAPSPACE_grant_table = 1 };
+enum { HVMOP_set_param = 0, HVMOP_get_param = 1, HVM_PARAM_CALLBACK_IRQ = 0, HVM_PARAM_STORE_PFN = 1, HVM_PARAM_STORE_EVTCHN = 2 };
 
 struct start_info {
 	char magic[32];
@@ -73,9 +77,15 @@ static inline int hypercall(u32 nr, u32 a, u32 b, u32 c, u32 d, u32 e)
 
 static inline void memory_barrier(void) { asm volatile("lock; addl $0, (%%esp)" : : : "memory", "cc"); }
 
-/* Between this port's files. */
+#define upcall_mask (*(volatile u8 *)&shared_info.vcpu[0].upcall_mask)
+#define upcall_pending (*(volatile u8 *)&shared_info.vcpu[0].upcall_pending)
+
+/* Between the files of this folder and of the ports. */
 extern struct start_info *start_info;
 extern struct shared_info shared_info;
+extern struct grant_entry grant_table[];
+struct regs;
+void event_upcall(struct regs *r);
 void must_succeed(int result, const char *what);
 void remap_kernel_page(void *va, u32 mfn, u32 flags);
 void event_bind(u32 port, void (*handler)(void));
@@ -83,10 +93,14 @@ void event_send(u32 port);
 u32 event_alloc(u32 remote_domain);
 void grant(u32 ref, u32 domain, u32 pfn, int readonly);
 void grant_end(u32 ref);
+struct packet;
+int netfront_init(u8 *mac);
+void netfront_send(struct packet *p);
+void netfront_flush(void);
 void console_init(void);
 int console_drained(void);
 void events_init(void);
-void store_init(void);
+void store_init(void *page, u32 event_channel);
 int store_read(const char *path, char *value, u32 size);
 int store_list(const char *path, char *names, u32 size);
 int store_write(const char *path, const char *value);

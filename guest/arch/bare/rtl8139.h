@@ -1,1 +1,0 @@
-void nic_interrupt(u32 number);
