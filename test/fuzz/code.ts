@@ -11,7 +11,7 @@ import { program } from "./programs.js";
 
 /** Random bytes as code in every mode of the processor, under every strategy of a PC's. */
 
-const INSTRUCTIONS = 100, IDLE_LIMIT = 100;
+const INSTRUCTIONS = 60, IDLE_LIMIT = 100;
 const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, DIRECTORY = 0x4000, TABLE = 0x5000, PDPT = 0x6000, PAE_DIRECTORY = 0x6800 & ~0xfff | 0x1000, PAE_TABLE = 0x8000,
   TSS2 = 0xa000, CODE = 0xb000, STACK = 0xf000, TABLES_END = 0xb000;
 const CODE_BYTES = 0x200;
@@ -172,7 +172,7 @@ function begin(strategy: StrategyName, random: Random): Batch {
   };
 }
 
-const SHARES: readonly (readonly [StrategyName, number])[] = [["native", 50], ["dbt", 8], ["hvm-ept", 6], ["hvm-shadow", 1.5], ["classic", 5]];
+const SHARES: readonly (readonly [StrategyName, number])[] = [["native", 46], ["dbt", 7], ["hvm-ept", 4], ["hvm-shadow", 0.7], ["classic", 5]];
 
 export const CODE_FAMILIES: readonly Family[] = SHARES.map(([strategy, share]) => ({
   name: `code.${strategy}`, share, batch: 500, begin: (random) => begin(strategy, random),

@@ -157,4 +157,4 @@ function begin(random: Random): Batch {
   };
 }
 
-export const DEVICE_FAMILY: Family = { name: "devices", share: 10.5, batch: 500, begin };
+export const DEVICE_FAMILY: Family = { name: "devices", share: 12, batch: 500, begin };

@@ -7,7 +7,7 @@ import { program } from "./programs.js";
 
 /** Random bytes as a paravirtual kernel, with hypercalls and writes to its page tables among them. */
 
-const INSTRUCTIONS = 200;
+const INSTRUCTIONS = 150;
 
 /** What a domain's processor has of its own; descriptor tables and page-table root are Xen's. */
 const OWN_WORDS: readonly number[] = [
@@ -100,4 +100,4 @@ function moved(r: Rig, frame: number, root: number): boolean {
   }
 }
 
-export const DOMAIN_FAMILY: Family = { name: "code.paravirt", share: 1.5, batch: 60, begin };
+export const DOMAIN_FAMILY: Family = { name: "code.paravirt", share: 0.8, batch: 60, begin };

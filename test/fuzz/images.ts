@@ -110,6 +110,6 @@ function begin(random: Random, act: (random: Random, from: Sources) => void): Ba
 }
 
 export const IMAGE_FAMILIES: readonly Family[] = [
-  { name: "images.load", share: 17, batch: 1000, begin: (random) => begin(random, load) },
-  { name: "images.boot", share: 0.5, batch: 50, begin: (random) => begin(random, boot) },
+  { name: "images.load", share: 24, batch: 1000, begin: (random) => begin(random, load) },
+  { name: "images.boot", share: 0.25, batch: 50, begin: (random) => begin(random, boot) },
 ];

@@ -44,7 +44,7 @@ export function sineCosine(x: bigint): [bigint, bigint] {
 
 function root(x: bigint): bigint {
   const value = x << PLACES;
-  let guess = 2n * ONE;
+  let guess = 1n << BigInt(value.toString(2).length + 1 >> 1);
   for (;;) {
     const next = guess + value / guess >> 1n;
     if (next >= guess) return guess;

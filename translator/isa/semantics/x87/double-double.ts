@@ -112,7 +112,8 @@ export function roundPair(sign: number, h: number, l: number, exp: number, direc
   let low = (high - hi) * 4294967296;
   const tail = l * factor * 2 ** 63 + low;
   low = Math.floor(tail);
-  let extra = Math.floor((tail - low) * 4294967296);
+  // Just below a whole number the difference rounds to 1.
+  let extra = Math.min(Math.floor((tail - low) * 4294967296), 4294967295);
   const rest = (tail - low) * 4294967296 - extra;
   if (low < 0) {
     low += 4294967296;
