@@ -189,6 +189,24 @@ registers("the I/O permission bit map (SDM vol. 1, 19.5.2)", () => {
   assert.equal(fault(() => rig.execute(0x66, 0xed)), GP0, "the second port is forbidden");
 });
 
+registers("ENTER copies the frame pointers of every level, modulo 32, and LEAVE undoes it (SDM vol. 2, ENTER)", () => {
+  for (const bytes of [2, 4] as const) {
+    for (let level = 0; level < 34; level++) {
+      const rig = protectedRig();
+      const { cpu } = rig;
+      const frame = 0x11000, mask = bytes === 2 ? 0xffff : -1;
+      cpu.i32[S.EBP] = frame;
+      for (let i = 1; i < 32; i++) rig.memory.write(frame - i * bytes, bytes, 0x1000 + i);
+      rig.execute(...(bytes === 2 ? [0x66] : []), 0xc8, 0x10, 0, level);
+      const nesting = level & 31, top = STACK0 - bytes;
+      const expected = [frame & mask, ...Array.from({ length: Math.max(0, nesting - 1) }, (_, i) => 0x1001 + i), ...(nesting > 0 ? [top & mask] : [])];
+      assert.equal(expected.map((_, i) => rig.memory.read(top - i * bytes, bytes)), expected.map((value) => value >>> 0), `${bytes} bytes, level ${level}`);
+      assert.is(cpu.esp, STACK0 - expected.length * bytes - 0x10);
+      assert.is(cpu.i32[S.EBP]! & mask, top & mask);
+    }
+  }
+});
+
 registers("PUSHA, POPA, ENTER, BOUND, CMPXCHG8B (SDM vol. 2)", () => {
   const rig = protectedRig();
   const { cpu } = rig;

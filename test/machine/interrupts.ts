@@ -233,6 +233,44 @@ interrupts("INT n in virtual-8086 mode by IOPL and the redirection bit map (SDM 
   assert.equal(fault(() => rig.execute(0xcd, 0x21)), { vector: GP, errorCode: 0 }, "method 3");
 });
 
+interrupts("CLI, STI, PUSHF and POPF in virtual-8086 mode: by IOPL, or on VIF with VME (SDM vol. 3, 20.2.8 and table 20-2)", () => {
+  const GP0 = { vector: GP, errorCode: 0 };
+  const rig = virtual8086Rig(0);
+  const { cpu } = rig;
+  for (const opcode of [[0xfa], [0xfb], [0x9c], [0x9d]]) assert.equal(fault(() => rig.execute(...opcode)), GP0, "no IOPL, no VME");
+  cpu.i32[S.CR4] = S.CR4_VME;
+  rig.execute(0xfb);
+  assert.is(cpu.eflags & (S.FLAG_VIF | S.FLAG_IF), S.FLAG_VIF | S.FLAG_IF, "STI sets VIF");
+  rig.execute(0x9c);
+  assert.is(rig.read16(0x301fe) & (S.FLAG_IF | S.FLAG_IOPL), S.FLAG_IF | S.FLAG_IOPL, "PUSHF shows VIF as IF, and IOPL 3");
+  assert.equal(fault(() => rig.execute(0x66, 0x9c)), GP0, "PUSHFD");
+  assert.equal(fault(() => rig.execute(0x66, 0x9d)), GP0, "POPFD");
+  rig.execute(0xfa);
+  assert.is(cpu.eflags & (S.FLAG_VIF | S.FLAG_IF), S.FLAG_IF, "CLI clears VIF");
+  rig.execute(0x9d);
+  assert.is(cpu.eflags & (S.FLAG_VIF | S.FLAG_IOPL), S.FLAG_VIF, "POPF moves IF to VIF and leaves IOPL");
+  setFlags(cpu, cpu.eflags & ~S.FLAG_VIF | S.FLAG_VIP);
+  assert.equal(fault(() => rig.execute(0xfb)), GP0, "STI with an interrupt waiting");
+  cpu.esp = 0x1fe;
+  rig.write16(0x301fe, S.FLAG_IF | 2);
+  assert.equal(fault(() => rig.execute(0x9d)), GP0, "POPF that sets IF likewise");
+  rig.write16(0x301fe, S.FLAG_TF | 2);
+  assert.equal(fault(() => rig.execute(0x9d)), GP0, "POPF that sets TF");
+  const open = virtual8086Rig(3);
+  open.execute(0xfa);
+  assert.is(open.cpu.interruptFlag, false, "IOPL 3: IF itself");
+  open.execute(0x66, 0x9c);
+  assert.is(open.cpu.esp & 0xffff, 0x1fc);
+});
+
+interrupts("HLT and other privileged instructions are the monitor's in virtual-8086 mode, whatever IOPL (SDM vol. 3, 20.2.2)", () => {
+  for (const iopl of [0, 3]) {
+    const rig = virtual8086Rig(iopl);
+    for (const opcode of [[0xf4], [0x0f, 0x20, 0xc0], [0x0f, 0x06], [0x0f, 0x08]]) assert.equal(fault(() => rig.execute(...opcode)), { vector: GP, errorCode: 0 });
+    for (const opcode of [[0x0f, 0x00, 0xc0], [0x0f, 0x02, 0xc0]]) assert.is(fault(() => rig.execute(...opcode)).vector, UD);
+  }
+});
+
 interrupts("real mode goes through the IVT with three words; past IDTR's limit all is lost (SDM vol. 3, 20.1.4)", () => {
   const rig = createRig();
   const { cpu } = rig;

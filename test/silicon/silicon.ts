@@ -69,11 +69,14 @@ silicon("fresh inputs on this processor", () => {
     return;
   }
   const salt = Date.now() | 0;
-  const execute = engineExecute(false);
+  const tiers = [engineExecute(false), engineExecute(true)];
   try {
     for (const chosen of SUITES) {
-      const { failed, cases, report } = replay(implemented(recorder.record(casesOf(chosen, LIVE_CASES, salt))), execute);
-      assert.is(failed, 0, `${chosen.name}, salt ${salt}: ${failed} of ${cases} cases differ\n${report.join("\n")}`);
+      const recorded = implemented(recorder.record(casesOf(chosen, LIVE_CASES, salt)));
+      for (const execute of tiers) {
+        const { failed, cases, report } = replay(recorded, execute);
+        assert.is(failed, 0, `${chosen.name}, salt ${salt}: ${failed} of ${cases} cases differ\n${report.join("\n")}`);
+      }
     }
   } finally {
     recorder.close();
