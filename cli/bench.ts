@@ -22,7 +22,7 @@ export async function bench(words: readonly string[], flags: BenchFlags): Promis
   for (const row of rows) {
     const timed = timeRow(row, Benchmark);
     all.push(timed);
-    process.stdout.write(`${formatTimed(timed, width, baseline)}\n`);
+    process.stdout.write(`${formatTimed(timed, width, baseline, all.find(({ name }) => name === row.shareOf))}\n`);
   }
   save?.finish(`${JSON.stringify(toBaseline(all), null, 1)}\n`);
 }

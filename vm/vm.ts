@@ -7,6 +7,7 @@ import type { EventListener } from "../hypervisor/ledger.js";
 import { readImage } from "../hypervisor/loader/identify.js";
 import { createMachine, type Machine, restartMachine } from "../hypervisor/machine.js";
 import { GuestCrash } from "../hypervisor/trap.js";
+import type { BlockCache } from "../translator/block.js";
 import { Engine } from "../translator/engine.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
@@ -282,6 +283,11 @@ export class Vm {
       }
     }
     return explainBlock(engine, as);
+  }
+
+  /** The guest's code as it is kept decoded and compiled. */
+  get blocks(): BlockCache {
+    return this.engine.blocks;
   }
 
   /** The `limit` places where most of the guest's instructions were executed, as far as their code is still cached. */

@@ -7,6 +7,7 @@ import { FEATURES } from "../../translator/isa/opcodes.js";
 import type { Mode } from "../../vm/options.js";
 import { createVm, type Vm, type VmStats } from "../../vm/vm.js";
 import { guestImage } from "../cell.js";
+import { translationRows } from "./translation.js";
 
 export interface Row {
   readonly name: string;
@@ -14,6 +15,8 @@ export interface Row {
   readonly unit: string;
   /** Makes what is timed: a function that does some work and gives how many units of it were done. */
   readonly prepare: () => () => number;
+  /** The row that this is a part of: its share of that one's time is told. */
+  readonly shareOf?: string | undefined;
 }
 
 /** Instructions a guest runs before it is timed, and in one repetition. */
@@ -23,6 +26,7 @@ const ENDLESS = 100_000_000, DISK_MIB = 64, DISK_KIB = 32_768;
 export const ROWS: readonly Row[] = [
   { name: "decoder", unit: "instructions", prepare: decoding },
   { name: "interpreter: compute in native", unit: "instructions", prepare: running("native", "compute", instructions, { jit: false }) },
+  ...translationRows(() => boot("native", "syscall", {})),
   { name: "booting and compiling: syscall in native", unit: "instructions", prepare: booting },
   ...(["native", "dbt", "paravirt", "hvm"] as const).flatMap((mode): Row[] => ["compute", "callret", "syscall"].map((name) => (
     { name: `${name} in ${mode}`, unit: "instructions", prepare: running(mode, name, instructions) }))),

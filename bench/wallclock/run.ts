@@ -59,11 +59,12 @@ export function timeRow(row: Row, Benchmark: typeof import("benchmark")): Timed 
   return { name: row.name, unit: row.unit, rate: bench.hz * units / calls, error: bench.stats.rme };
 }
 
-/** A line for the terminal: speed, its uncertainty, and the ratio to the baseline's. */
-export function formatTimed(timed: Timed, width: number, baseline: Baseline | undefined): string {
+/** A line for the terminal: speed, its uncertainty, the share of the row it is a part of, and the ratio to the baseline's. */
+export function formatTimed(timed: Timed, width: number, baseline: Baseline | undefined, whole?: Timed): string {
   const before = baseline?.rates[timed.name];
   const ratio = before ? `  ${(timed.rate / before).toFixed(2)}x the baseline` : "";
-  return `${timed.name.padEnd(width)}  ${short(timed.rate).padStart(8)} ${timed.unit}/s  ±${timed.error.toFixed(1)}%${ratio}`;
+  const share = whole === undefined ? "" : `  ${(100 * whole.rate / timed.rate).toFixed(0)}% of '${whole.name}'`;
+  return `${timed.name.padEnd(width)}  ${short(timed.rate).padStart(8)} ${timed.unit}/s  ±${timed.error.toFixed(1)}%${share}${ratio}`;
 }
 
 export function toBaseline(all: readonly Timed[]): Baseline {

@@ -11,8 +11,8 @@ const PURE: Readonly<Record<string, (...args: never[]) => number>> = { mulhu, mu
 const STANDARD = new Set(["imul", "clz32"]);
 const VIEWS = [["i32", "Int32Array"], ["u8", "Uint8Array"], ["u16", "Uint16Array"]] as const;
 
-/** A function's body in asm.js, and the functions it calls. */
-interface AsmFunction { readonly text: string; readonly called: ReadonlySet<string> }
+/** A function in asm.js, and the functions it calls. */
+interface AsmFunction { readonly print: () => string; readonly called: ReadonlySet<string> }
 
 function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmFunction {
   const lowerer = new AsmLowerer(context);
@@ -20,7 +20,8 @@ function asmFunction(name: string, parameters: readonly string[], body: readonly
   const coercions = parameters.map((p) => statement(assign(p, binary(identifier(p), "|", literal(0)))));
   const locals = [...lowerer.locals].filter((local) => !parameters.includes(local));
   const declared = locals.length === 0 ? "" : `var ${locals.map((local) => `${local} = ${lowerer.initial(local)}`).join(", ")};\n`;
-  return { text: `function ${name}(${parameters.join(", ")}) {\n${print(program(coercions))}${declared}${print(program(lowered))}}\n`, called: lowerer.called };
+  const text = (): string => `function ${name}(${parameters.join(", ")}) {\n${print(program(coercions))}${declared}${print(program(lowered))}}\n`;
+  return { print: text, called: lowerer.called };
 }
 
 const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [] };
@@ -30,21 +31,23 @@ function pureFunction(name: string): AsmFunction {
   let made = pure.get(name);
   if (made === undefined) {
     const tree = treeOf(PURE[name]!);
-    made = asmFunction(name, parametersOf(tree), tree.body.body, NO_ACCESSES);
+    const { print: printed, called } = asmFunction(name, parametersOf(tree), tree.body.body, NO_ACCESSES);
+    const text = printed();
+    made = { print: () => text, called };
     pure.set(name, made);
   }
   return made;
 }
 
 /**
- * A module whose one function, which is its export, has the given parameters and body. It is linked with the standard library, an object that has the
+ * Prints a module whose one function, which is its export, has the given parameters and body. It is linked with the standard library, an object that has the
  * functions it calls and that are not its own, and the heap.
  */
-export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): string {
-  const functions: string[] = [];
+export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): () => string {
+  const functions: AsmFunction[] = [];
   const called = new Set<string>();
   const need = (made: AsmFunction): void => {
-    functions.push(made.text);
+    functions.push(made);
     for (const callee of made.called) {
       if (called.has(callee)) continue;
       called.add(callee);
@@ -53,10 +56,10 @@ export function asmModule(name: string, parameters: readonly string[], body: rea
   };
   need(asmFunction(name, parameters, body, context));
   const imports = [...called].filter((callee) => PURE[callee] === undefined);
-  return [
+  return () => [
     '"use asm";\n',
     ...VIEWS.map(([view, type]) => `var ${view} = new stdlib.${type}(heap);\n`),
     ...imports.map((callee) => `var ${callee} = ${STANDARD.has(callee) ? "stdlib.Math" : "foreign"}.${callee};\n`),
-    ...functions, `return ${name};\n`,
+    ...functions.map((made) => made.print()), `return ${name};\n`,
   ].join("");
 }

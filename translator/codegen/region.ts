@@ -10,7 +10,7 @@ import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
 import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
 import { forgetPages } from "./asm-lower.js";
-import { asmShell, EXIT, LIVE, plainShell, SOFT_LIMIT } from "./shell.js";
+import { asmShell, EXIT, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
 import { LoopCaches, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { X87Run } from "./x87-run.js";
@@ -53,13 +53,13 @@ export interface RegionCode {
  */
 export type Form = "plain" | "asm";
 
-/** The source of a region and what it must be given to run. */
-export interface RegionSource {
+/** The code of a region before it is printed, and what it must be given to run. */
+export interface RegionTree {
   readonly form: Form;
   /** There is no asm.js for it: x87 instructions work on doubles. */
   readonly onlyPlain: boolean;
   /** The body of a function of `soft`, or a module. */
-  readonly source: string;
+  readonly print: () => string;
   readonly needed: number;
   readonly sites: readonly Site[];
   readonly ops: readonly Op[];
@@ -68,6 +68,8 @@ export interface RegionSource {
   /** Blocks that asm.js code can be entered at, and what it is to be called with for each. */
   readonly entries: readonly (readonly [Block, number])[];
 }
+
+export interface RegionSource extends RegionTree { readonly source: string }
 
 /** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
 export function successorsOf(block: Block): readonly number[] {
@@ -141,12 +143,12 @@ class RegionBuilder {
       .map(([header, nodes]) => ({ header, nodes, caches: new LoopCaches(header), enter: [] })) : [];
   }
 
-  build(): RegionSource {
+  build(): RegionTree {
     this.needed = this.longestPath();
     const { form, onlyPlain, needed } = this;
     const body = structure(this.graph, (node, jump) => this.node(node, jump));
     for (const { caches, enter } of this.loops) enter.push(...forgetPages(caches.all));
-    return { form, onlyPlain, source: this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
+    return { form, onlyPlain, print: this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
   }
 
   private entries(): [Block, number][] {
@@ -411,7 +413,7 @@ class RegionBuilder {
 
   // ---- the function ------------------------------------------------------------------------------------------------
 
-  private assemble(body: readonly Statement[]): string {
+  private assemble(body: readonly Statement[]): Printer {
     const { used, written, flagsWritten, x87, pending, user } = this.context;
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
@@ -491,7 +493,13 @@ export type Remark = (instruction: Instruction, eip: number) => string[];
 /** The instruction's address and text. */
 export const remarkText: Remark = (instruction, eip) => [`${(eip >>> 0).toString(16)}  ${format(instruction, eip)}`];
 
-/** Generates the source of the region whose first block is entered; the blocks are distinct and of one mode. */
-export function generateRegion(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionSource {
+/** Makes the code of the region whose first block is entered; the blocks are distinct and of one mode. */
+export function regionTree(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionTree {
   return new RegionBuilder(blocks, mode, form, remark).build();
+}
+
+/** The same with its source. */
+export function generateRegion(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionSource {
+  const tree = regionTree(blocks, mode, form, remark);
+  return { ...tree, source: tree.print() };
 }

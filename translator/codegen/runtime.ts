@@ -8,7 +8,7 @@ import { Retry } from "../../hypervisor/trap.js";
 import type { Site } from "./emit.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
-import type { RegionSource } from "./region.js";
+import type { Form, RegionSource } from "./region.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
@@ -26,6 +26,12 @@ const WIDTHS = [8, 16, 32] as const, KINDS = ["load", "store", "update"] as cons
 
 /** Runs a region; see RegionCode.run. */
 export type Run = (argument: number) => void;
+
+/** Compiles a region's source: a function that makes it runnable when it is given what it uses. */
+export function compileRegion(form: Form, source: string, name: string): (...values: never[]) => unknown {
+  const code = form === "asm" ? new Function("stdlib", "foreign", "heap", source) : new Function(...RUNTIME_NAMES, `"use strict";\nreturn function ${name}(soft) {\n${source}}`);
+  return code as (...values: never[]) => unknown;
+}
 
 /**
  * The slow halves of generated code's memory accesses. An access that the interpreter must make (MMIO, or a write to
@@ -72,11 +78,10 @@ export class Runtime {
       ops[k]!();
       return this.leave;
     };
+    const make = compileRegion(form, source, name) as (...values: unknown[]) => Run;
     if (form === "asm") {
-      const make = new Function("stdlib", "foreign", "heap", source) as (stdlib: unknown, foreign: unknown, heap: ArrayBuffer) => Run;
       return make(globalThis, { ...this.foreign, op, fault: (budget: number) => this.rethrow(budget, sites) }, this.cpu.heap.buffer);
     }
-    const make = new Function(...RUNTIME_NAMES, `"use strict";\nreturn function ${name}(soft) {\n${source}}`) as (...values: unknown[]) => Run;
     return make(...this.values[user ? 1 : 0], op, ops, (budget: number) => this.fault(budget, sites));
   }
 

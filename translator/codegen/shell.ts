@@ -38,12 +38,15 @@ function leave(spill: readonly Statement[]): Statement[] {
   ];
 }
 
+/** Prints code that is made. */
+export type Printer = () => string;
+
 /** The body of a function of `soft`, which is how many instructions it runs at the most. */
-export function plainShell({ body, spill, reload, needed }: RegionParts, locals: readonly string[]): string {
+export function plainShell({ body, spill, reload, needed }: RegionParts, locals: readonly string[]): Printer {
   const left = A.binary(n, "-", A.identifier("soft"));
   const soft = A.conditional(A.binary(left, ">", A.literal(needed)), left, A.literal(needed));
   const onFault = A.ifThen(A.identifier(LIVE), A.block([...spill, A.statement(A.call("fault", [n]))]));
-  return print(A.program([
+  const program = A.program([
     A.variables([...locals, EXIT_EIP, LIVE, BUDGET_LOCAL, SOFT_LIMIT], (name) => {
       return name === BUDGET_LOCAL ? budget : name === SOFT_LIMIT ? soft : A.literal(name === LIVE ? 1 : 0);
     }),
@@ -54,11 +57,12 @@ export function plainShell({ body, spill, reload, needed }: RegionParts, locals:
       finalizer: null, start: 0, end: 0,
     },
     ...leave(spill),
-  ]));
+  ]);
+  return () => print(program);
 }
 
 /** An asm.js module; `fault` throws what the access that faulted would have thrown. */
-export function asmShell({ entry, body, spill, reload, selector }: RegionParts, context: AccessContext): string {
+export function asmShell({ entry, body, spill, reload, selector }: RegionParts, context: AccessContext): Printer {
   return asmModule(`region_${(entry >>> 0).toString(16)}`, selector === null ? [] : [selector], [
     A.statement(A.assign(BUDGET_LOCAL, budget)), ...reload,
     A.labeled(FAULT, A.block([A.labeled(EXIT, A.block([...body])), ...leave(spill), A.returns()])),
