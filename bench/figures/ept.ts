@@ -43,7 +43,7 @@ export function eptTable(runs: Runs, profile: CostProfile): FigureTable {
     notes: [
       "Above 1 EPT is faster; a bar's events are those on shadow page tables. Published: the most that was seen in each class (gains of 48% and 600%, here 1.48 and 7). Counted under this profile by runs of their own, since its TLB is larger. Waiting is left out.",
       "ptemod and pgfault are single operations: beside them, not among the microbenchmarks that the largest gain is taken of.",
-      "tlb-4k loads a word from each of 1,024 small pages, tlb-4m the same words through one large page: each is a TLB miss, and with EPT a walk in two dimensions. The machine's TLB keeps a large page as 4 KB pieces, so that large pages save references here, not misses.",
+      "tlb-4k loads a word from each of 1,024 small pages, tlb-4m the same words through one large page: the first misses the TLB each time, and with EPT walks in two dimensions. A large page has one entry in the TLB; under EPT, whose own pages are 2 MB, a page is as large as the smaller of the two, and on shadow page tables every page is small.",
     ],
     chart: "log", originals: { hvm: "EPT by shadow" },
   };

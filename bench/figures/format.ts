@@ -3,8 +3,20 @@ import { ratio, significant } from "../numbers.js";
 import { explainMiss, percent } from "./explain.js";
 import { type FigureTable, type ShownCell, statistics } from "./model.js";
 
+const LMBENCH = new Set(["sosp03-table3", "sosp03-table4", "sosp03-table5", "sosp03-table6"]);
+
 export function formatFigures(tables: readonly FigureTable[]): string {
-  return tables.map(formatTable).join("\n");
+  return [...tables.map(formatTable), ...together(tables)].join("\n");
+}
+
+/** The lmbench tables and ttcp taken together, when there is more than one of them. */
+export function together(tables: readonly FigureTable[]): string[] {
+  const measured = tables.filter(({ id }) => LMBENCH.has(id));
+  if (measured.length < 2) return [];
+  const { predictions, within25, within2x, pairs, ordered, median } = statistics(measured.flatMap(({ cells }) => cells));
+  if (predictions === 0) return [];
+  const share = (part: number, of: number): string => `${part} of ${of} (${percent(part / of)})`;
+  return [`${measured.map(({ id }) => id).join(", ")} together: ${predictions} predictions, median error ${percent(median!)}; ${share(within25, predictions)} within 25%, ${share(within2x, predictions)} within a factor of 2; ${share(ordered, pairs)} orderings right.\n`];
 }
 
 export function formatTable(table: FigureTable): string {

@@ -4,7 +4,7 @@ import { short, significant } from "../numbers.js";
 import { element, escape } from "../report/markup.js";
 import { STYLE } from "../report/style.js";
 import { csv, logChart, NARROW, WIDE } from "./chart.js";
-import { figure, verdict } from "./format.js";
+import { figure, together, verdict } from "./format.js";
 import { grids } from "./grids.js";
 import { type FigureTable, type ShownCell, statistics } from "./model.js";
 
@@ -38,6 +38,7 @@ function page(tables: readonly FigureTable[]): string {
       element("h1", {}, "The papers' tables, from one guest"),
       element("p", { class: "lead" }, "Published values beside what trivisor predicts: events of our own guest, counted, priced by unit costs that somebody measured. A cell that a cost was fitted to is marked calibrated; all others are predictions."),
       overview(tables),
+      ...together(tables).map((line) => element("p", {}, escape(line))),
       element("p", { class: "shows" }, "Cells that are predictions, median and worst error of their ratios to native, those within a factor of two, and pairs of modes in the right order."),
     ]),
     ...tables.map(section),
