@@ -12,8 +12,8 @@ export interface ChartShape {
 export const WIDE: ChartShape = { width: 1080, labels: 210 }, NARROW: ChartShape = { width: 360, labels: 0 };
 const TOP = 30, BAR = 9, GAP = 10, PAIR_GAP = 3, LABEL = 18, RIGHT = 84, FONT = 12;
 const MODE_CLASS: Readonly<Record<string, string>> = { "hvm-shadow": "hvm-shadow" };
-const ALONE = ".grid{stroke:#8884}.axis{stroke:#888}.tick,.value{fill:#888}.value{font-size:11px}.label{fill:#777}.published{fill-opacity:.35}" +
-  ".native{fill:#7d8794}.dbt{fill:#4b83e0}.paravirt{fill:#1f9d6b}.hvm{fill:#9a5fd0}.hvm-shadow{fill:#c2568f}";
+const ALONE = "svg{background:#fff}.grid{stroke:#d9dde2}.axis{stroke:#4a535f}.tick{fill:#4a535f}.value{fill:#1d232b;font-size:11px}.label{fill:#1d232b}.published{fill-opacity:.35}" +
+  ".native{fill:#6f7885}.dbt{fill:#0072b2}.paravirt{fill:#009e73}.hvm{fill:#d55e00}.hvm-shadow{fill:#b0599a}";
 
 /** What a bar shows: a nanobenchmark its cycles, everything else its ratio to native. */
 const lengths = (table: FigureTable, cell: ShownCell): readonly [published: number | null, ours: number | null] =>

@@ -10,7 +10,7 @@ import { type FigureTable, type ShownCell, statistics } from "./model.js";
 
 const EVENTS_SHOWN = 10;
 const MORE_STYLE = `
-.hvm-shadow { --tone: #c2568f; } svg .published { fill-opacity: .35; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
+.hvm-shadow { --tone: #b0599a; } svg .published { fill-opacity: .35; } h2 { padding-top: 14px; border-top: 2px solid var(--line); } h2::first-letter { text-transform: uppercase; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 14px; margin: 10px 0; align-items: start; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
 .grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
 .grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td, .grid.did th { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
@@ -42,7 +42,7 @@ function page(tables: readonly FigureTable[]): string {
       element("p", { class: "shows" }, "Cells that are predictions, median and worst error of their ratios to native, those within a factor of two, and pairs of modes in the right order."),
     ]),
     ...tables.map(section),
-    element("footer", {}, "Made by <code>trivisor figures --report</code>. Counts are exact and repeat to the byte."),
+    element("footer", {}, "Made by <code>npx trivisor figures --report DIR</code>. Counts are exact and repeat to the byte."),
   ];
   return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>trivisor: figures</title><link rel="icon" href="data:,"><style>${STYLE}${MORE_STYLE}</style></head>\n<body>${body.join("\n")}</body></html>\n`;
 }
@@ -75,7 +75,7 @@ function section(table: FigureTable): string {
     id === "vmexit-generations" ? "" : bars(table),
     ...notes.map((note) => element("p", { class: "shows" }, escape(note))),
     ...missing.map(({ column, reason }) => element("p", { class: "shows" }, `<b>${escape(column)}</b>: ${escape(reason)}`)),
-    element("pre", {}, `trivisor figures ${escape(id)}`),
+    element("pre", {}, `npx trivisor figures ${escape(id)} --report DIR`),
   ]);
 }
 

@@ -1,7 +1,7 @@
 /** Tables 3 to 6 of "Xen and the Art of Virtualization": the columns that the guest's workloads measure. */
 import type { CostProfile } from "../../hypervisor/ledger.js";
 import type { Cell } from "../cell.js";
-import { workload } from "../workloads.js";
+import { SOSP_COLUMNS, workload } from "../workloads.js";
 import type { FigureJob, How, Runs } from "./jobs.js";
 import type { FigureTable, Missing } from "./model.js";
 import { compareToNative, statusOf } from "./pricing.js";
@@ -26,26 +26,18 @@ interface Original {
 
 const ORIGINALS: readonly Original[] = [
   {
-    id: "sosp03-table3", table: "table3", columns: {
-      "null call": "syscall", "null I/O": "null-io", stat: "stat", "open/close": "open-close", "slct TCP": "select-tcp", "sig inst": "sig-install", "sig hndl": "signal",
-      "fork proc": "fork", "exec proc": "exec", "sh proc": "sh",
-    },
+    id: "sosp03-table3", table: "table3", columns: SOSP_COLUMNS.table3,
     notes: ["fork proc, exec proc and sh proc: our programs share one small library where lmbench's had glibc, so absolute times are shorter; the ratio is what can be compared."],
   },
   {
-    id: "sosp03-table4", table: "table4", columns: {
-      "2p/0K": "ctxsw-2p-0k", "2p/16K": "ctxsw-2p-16k", "2p/64K": "ctxsw-2p-64k", "8p/16K": "ctxsw-8p-16k", "8p/64K": "ctxsw-8p-64k", "16p/16K": "ctxsw-16p-16k", "16p/64K": "ctxsw-16p-64k",
-    },
+    id: "sosp03-table4", table: "table4", columns: SOSP_COLUMNS.table4,
     less: {
       "ctxsw-2p-16k": "ctxsw-2p-0k", "ctxsw-2p-64k": "ctxsw-2p-0k", "ctxsw-8p-16k": "ctxsw-8p-0k", "ctxsw-8p-64k": "ctxsw-8p-0k", "ctxsw-16p-16k": "ctxsw-16p-0k", "ctxsw-16p-64k": "ctxsw-16p-0k",
     },
     notes: ["lmbench subtracts the pipe and the summing. Here the instructions of the summing are subtracted (those that the 16K program has more than the 0K one), so that what it does to the TLB stays; the pipe's are not, which makes native dearer and every ratio smaller."],
   },
   {
-    id: "sosp03-table5", table: "table5", columns: {
-      "0K file create": "create-0k", "0K file delete": "delete-0k", "10K file create": "create-10k", "10K file delete": "delete-10k",
-      "mmap lat": "mmap-file", "prot fault": "protfault", "page fault": "fault-file",
-    },
+    id: "sosp03-table5", table: "table5", columns: SOSP_COLUMNS.table5,
     notes: ["prot fault: ours includes the signal and its return."],
   },
   {

@@ -1,12 +1,12 @@
 /** The report's style sheet: one column on a telephone, cards side by side on a screen, dark where the reader's system is. */
 export const STYLE = `
 :root { color-scheme: light dark;
-  --paper: #fbfaf7; --card: #ffffff; --ink: #1d232b; --soft: #5d6673; --line: #dfe2e6; --link: #1b5fae; --bad: #b3261e;
-  --native: #7d8794; --classic: #d08700; --dbt: #2f6fd6; --paravirt: #1f9d6b; --hvm: #8d4bc9; --heat: 47, 111, 214;
+  --paper: #fbfaf7; --card: #ffffff; --ink: #1d232b; --soft: #4a535f; --line: #dfe2e6; --link: #1b5fae; --bad: #b3261e;
+  --native: #6f7885; --classic: #c98a00; --dbt: #0072b2; --paravirt: #009e73; --hvm: #d55e00; --heat: 47, 111, 214;
   --instructions: #9aa5b4; --memory: #56b4e9; --cache: #0072b2; --traps: #e69f00; --exits: #d55e00; --translator: #009e73; --shadow: #b0599a; --devices: #6b4f2a; --idle: #d9dde2; --other: #5f6b7a; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171c; --card: #1c2027; --ink: #e6e9ee; --soft: #9aa4b2; --line: #323943; --link: #7fb2f5; --bad: #ff8a80;
-  --native: #98a3b1; --classic: #e9a93a; --dbt: #659bf2; --paravirt: #44c690; --hvm: #b483e6; --heat: 101, 155, 242; --idle: #3a424d; --instructions: #75808f; } }
+  --native: #98a3b1; --classic: #e9b13a; --dbt: #5fb4ec; --paravirt: #3fc79d; --hvm: #f08a45; --heat: 101, 155, 242; --idle: #3a424d; --instructions: #75808f; } }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
 body { margin: 0 auto; padding: 24px 20px 64px; max-width: 1160px; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -21,7 +21,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .summary td a { display: block; padding: 6px 12px; } .summary td a:hover, .summary th a:hover { text-decoration: underline; } .summary small { display: block; color: var(--soft); font-size: 11px; line-height: 1.2; }
 .heat0 { background: rgba(var(--heat), .04); } .heat1 { background: rgba(var(--heat), .12); } .heat2 { background: rgba(var(--heat), .21); } .heat3 { background: rgba(var(--heat), .30); }
 .heat4 { background: rgba(var(--heat), .40); } .heat5 { background: rgba(var(--heat), .50); } .heat6 { background: rgba(var(--heat), .60); } .failed { color: var(--bad); }
-svg { display: block; max-width: 100%; } svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); } svg .tick { fill: var(--soft); } svg .label { fill: var(--ink); } svg .value { fill: var(--soft); font-size: 11px; } svg .value.failed { fill: var(--bad); }
+svg { display: block; max-width: 100%; } svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); } svg .tick { fill: var(--soft); } svg .label { fill: var(--ink); } svg .value { fill: var(--ink); font-size: 11px; } svg .value.failed { fill: var(--bad); }
 .native { --tone: var(--native); } .classic { --tone: var(--classic); } .dbt { --tone: var(--dbt); } .paravirt { --tone: var(--paravirt); } .hvm { --tone: var(--hvm); } svg .bar, i.tone { fill: var(--tone); background: var(--tone); }
 .k-instructions { fill: var(--instructions); background: var(--instructions); } .k-memory { fill: var(--memory); background: var(--memory); } .k-cache { fill: var(--cache); background: var(--cache); } .k-traps { fill: var(--traps); background: var(--traps); }
 .k-exits { fill: var(--exits); background: var(--exits); } .k-translator { fill: var(--translator); background: var(--translator); } .k-shadow { fill: var(--shadow); background: var(--shadow); }

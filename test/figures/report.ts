@@ -1,15 +1,19 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { makeFigures } from "../../bench/figures/figures.js";
 import { reportFiles } from "../../bench/figures/report.js";
+import { ResultCache } from "../../bench/figures/result-cache.js";
 import { Scratch } from "../cli/command.js";
 
 const test = suite("figures: report");
 const scratch = new Scratch();
 test.after(() => scratch.remove());
-const tables = await makeFigures([]);
+// Results are kept beside the scratch folders, so that only what has changed is run again.
+const tables = await makeFigures([], { cache: new ResultCache(join(tmpdir(), "trivisor-test-figures"), () => {}) });
 const { page, files } = reportFiles(tables);
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
 
@@ -49,7 +53,7 @@ addEventListener("load", () => {
 
 for (const width of [1280, 400]) {
   test(`in a browser ${width} pixels wide nothing overflows and nothing fails`, () => {
-    if (CHROMIUM === undefined) return;
+    if (CHROMIUM === undefined) return void process.stdout.write("skipped: there is no Chromium\n");
     const inner = scratch.path(`page-${width}.html`), frame = scratch.path(`frame-${width}.html`);
     writeFileSync(inner, page.replace("<head>", `<head>${PROBE}`));
     writeFileSync(frame, `<iframe src="page-${width}.html" style="width:${width}px;height:900px;border:0"></iframe><script>
