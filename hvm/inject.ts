@@ -1,6 +1,8 @@
 /** What handlers do to the guest's course: exceptions, and instructions executed for it in software. */
+import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
-import { combineFaults } from "../hypervisor/interrupts.js";
+import { combineFaults, deliverException } from "../hypervisor/interrupts.js";
+import { isCode } from "../hypervisor/segmentation.js";
 import type { TrapInfo } from "../hypervisor/strategy.js";
 import { GP, PF, Trap, UD } from "../hypervisor/trap.js";
 import { TYPE_HARDWARE_EXCEPTION } from "./controls.js";
@@ -43,13 +45,30 @@ export function emulate(vcpu: Vcpu, action: () => void): Outcome {
   } catch (thrown) {
     if (!(thrown instanceof Trap)) throw thrown;
     if (thrown.vector === PF) cpu.i32[S.CR2] = vcpu.faultAddress;
-    outcome = injectException(vcpu, { vector: thrown.vector, errorCode: thrown.errorCode });
+    const trap = { vector: thrown.vector, errorCode: thrown.errorCode };
+    outcome = hasCodeSegment(cpu) ? injectException(vcpu, trap) : deliverInSoftware(vcpu, trap);
   } finally {
     vcpu.emulating = false;
     for (const la of vcpu.emulatedPages.splice(0)) cpu.mmu.invalidate(la);
   }
   saveGuestState(cpu, vmcs);
   return outcome;
+}
+
+function hasCodeSegment(cpu: Cpu): boolean {
+  return !cpu.protectedMode || cpu.v86 || isCode(cpu.segAttr(S.CS));
+}
+
+/** A task switch has failed behind the point of no return: no VM entry takes a guest without code, so the monitor delivers the fault itself. */
+function deliverInSoftware(vcpu: Vcpu, trap: TrapInfo): Outcome {
+  try {
+    vcpu.virtualization.whileEmulating(vcpu, () => deliverException(vcpu.cpu, trap));
+    return "again";
+  } catch (thrown) {
+    if (!(thrown instanceof Trap)) throw thrown;
+    vcpu.stopReason = "has no end: one task gate leads to the next";
+    return "stop";
+  }
 }
 
 /** Emulates the instruction at RIP; RIP is then past it, or still at it with an exception queued. */

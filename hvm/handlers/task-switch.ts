@@ -1,5 +1,5 @@
 import { deliverOnce } from "../../hypervisor/interrupts.js";
-import { INFO_TYPE, INFO_VALID, TYPE_HARDWARE_EXCEPTION } from "../controls.js";
+import { INFO_TYPE, INFO_VALID, TYPE_HARDWARE_EXCEPTION, TYPE_NMI } from "../controls.js";
 import { eventOf, type Exit, isSoftware, type Outcome } from "../exit-record.js";
 import { emulate, emulateInstruction } from "../inject.js";
 import { decodeTaskSwitch, TASK_IDT_GATE } from "../qualifications.js";
@@ -14,10 +14,13 @@ export function taskSwitch(vcpu: Vcpu, exit: Exit): Outcome {
   const type = exit.idtVectoringInfo & INFO_TYPE;
   vcpu.queued = undefined;
   vcpu.ledger.event("hvm.emulated_instruction");
-  return emulate(vcpu, () => deliverOnce(cpu, {
-    vector: event.vector,
-    errorCode: event.errorCode,
-    source: isSoftware(type) ? "software" : type === TYPE_HARDWARE_EXCEPTION ? "exception" : "external",
-    returnEip: (cpu.eip + event.instructionLength) | 0,
-  }));
+  return emulate(vcpu, () => {
+    deliverOnce(cpu, {
+      vector: event.vector,
+      errorCode: event.errorCode,
+      source: isSoftware(type) ? "software" : type === TYPE_HARDWARE_EXCEPTION ? "exception" : "external",
+      returnEip: (cpu.eip + event.instructionLength) | 0,
+    });
+    if (type === TYPE_NMI) cpu.nmiBlocked = true;
+  });
 }

@@ -43,7 +43,7 @@ for (const name of STRATEGIES) {
     } catch (error) {
       outcome = (error as Error).message;
     }
-    assert.ok(/limit|triple.fault|entry_failure_guest_state/.test(outcome), outcome);
+    assert.ok(/limit|triple.fault|has no end/.test(outcome), outcome);
     target.audit();
   });
 
@@ -59,7 +59,28 @@ for (const name of STRATEGIES) {
     } catch (error) {
       outcome = (error as Error).message;
     }
-    assert.ok(/limit|triple.fault|entry_failure_guest_state/.test(outcome), outcome);
+    assert.ok(/limit|triple.fault|has no end/.test(outcome), outcome);
+  });
+}
+
+for (const name of STRATEGIES) {
+  test(`${name}: a task without a code segment ends in the double fault's own task (SDM vol. 3, table 7-1)`, () => {
+    const target = createTarget(name, {});
+    protectedMode(target, [0x0f, 0x0b]);
+    put(target, GDT + 0x28, 0x3200 << 16 | 0x67, 0x8900);
+    target.before();
+    target.machine.cpu.i32[S.GDTR_LIMIT] = 0x2f;
+    target.after();
+    put(target, IDT + 6 * 8, 0x20 << 16, 0x8500);
+    put(target, IDT + 8 * 8, 0x28 << 16, 0x8500);
+    put(target, IDT + 10 * 8, 0x08 << 16 | 0x9000, 0x8e00);
+    put(target, TSS2 + 0x48, 0x10, 0, 0x10, 0x10);
+    put(target, 0x3200 + 0x20, 0x9800, 2);
+    put(target, 0x3200 + 0x38, 0x7800);
+    put(target, 0x3200 + 0x48, 0x10, 0x08, 0x10, 0x10);
+    target.memory.write(0x9800, Uint8Array.of(0x58, 0xf4));
+    assert.is(target.engine.run(200).reason, "idle");
+    assert.is(target.machine.cpu.eip, 0x9802);
   });
 }
 
