@@ -31,6 +31,8 @@ const PIC_AND_PIT: readonly (readonly [number, number])[] = [
   [0x20, 0x11], [0x21, 0x08], [0x21, 0x04], [0x21, 0x01], [0xa0, 0x11], [0xa1, 0x70], [0xa1, 0x02], [0xa1, 0x01], [0x21, 0xb8], [0xa1, 0x8f],
   [0x43, 0x36], [0x40, 0x00], [0x40, 0x00], [0x43, 0x54], [0x41, 0x12],
 ];
+/** The PIIX3's reset control register, and what resets devices too. */
+const RESET_CONTROL = 0xcf9, RESET_ALL = 0x06;
 /** The keyboard controller: interrupts and translation on, the keyboard's clock running. */
 const KEYBOARD_CONFIG = 0x65;
 
@@ -51,6 +53,8 @@ export class Bios {
   private readonly disks: DiskServices;
   private readonly keyboard: KeyboardServices;
   private readonly clock: ClockServices;
+  /** The machine has been through the self-test: a program that jumps to the reset vector wants all of it reset. */
+  private posted = false;
   /** Where in `drives` the bootstrap loader looks next. */
   private nextBoot = 0;
 
@@ -93,6 +97,8 @@ export class Bios {
 
   /** The power-on self-test: vectors, data area, interrupt controllers, timer, keyboard, screen. */
   private post(): void {
+    if (this.posted) return this.options.platform.ports.write(RESET_CONTROL, 1, RESET_ALL);
+    this.posted = true;
     const { cells, disks } = this, { platform } = this.options;
     disks.reset();
     const { drives } = disks;

@@ -64,6 +64,18 @@ test("a CD's hard disk image is drive 0x80 until its program ends that; the disk
   assert.equal(createVm({ image: bootableIso(image, 4), disks: [disk], memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0x34 });
 });
 
+test("a jump to the reset vector resets all of the machine", () => {
+  // CMOS 40h counts; the second time: exit with it; else jmp F000:FFF0
+  const code = [0xb0, 0x40, 0xe6, 0x70, 0xe4, 0x71, 0xfe, 0xc0, 0xe6, 0x71, 0x3c, 0x02, 0x75, 0x02, 0xe6, 0xf4, 0xea, 0xf0, 0xff, 0x00, 0xf0];
+  const image = new Uint8Array(1 << 20);
+  image.set(code);
+  image.set([0x55, 0xaa], 510);
+  const vm = createVm({ image, memory: 8 });
+  assert.equal(vm.run({ instructions: 1e6 }), { reason: "exit", code: 2 });
+  assert.is(vm.stats().events["machine.reset"], 1);
+  assert.equal(createVm({ image, memory: 8, noReboot: true }).run({ instructions: 1e6 }), { reason: "reset" });
+});
+
 test("a reset with shutdown code 0Ah in the CMOS memory goes on at 0040:0067", () => {
   // 0000:7C30 to 0040:0067; CMOS 0Fh = 0Ah; reset by port 92h; hlt. At 7C30h: exit with 9 and what CMOS 0Fh holds now.
   const code = new Uint8Array(512);
