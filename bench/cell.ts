@@ -2,9 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { MemoryBackend } from "../hypervisor/devices/block-backend.js";
 import type { CostProfile } from "../hypervisor/ledger.js";
-import { farHost } from "../hypervisor/network/far-host.js";
+import { farHost, type Host, NEAR_IP } from "../hypervisor/network/far-host.js";
 import { NetworkLink } from "../hypervisor/network/link.js";
-import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
+import { STANDARD_SERVICES, startWebLoad } from "../hypervisor/network/services.js";
 import type { WrongInstruction } from "../vm/assembly.js";
 import type { MmuKind, Mode } from "../vm/options.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
@@ -41,11 +41,11 @@ export function guestImage(mode: Mode): string {
 /** `pvDrivers`: mode hvm with Xen's network ring in place of the emulated card. */
 export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mmu?: MmuKind, pvDrivers = false): Cell {
   const lines: string[] = [];
-  const { mtu } = workload;
+  const { mtu, requests } = workload;
   const vm = createVm({
     image: guestImage(mode), mode, profile, ...(mmu === undefined ? {} : { mmu }), pvDrivers,
     append: `workload=${workload.name} n=${workload.size}${mtu === undefined ? "" : ` mtu=${mtu}`}`,
-    ...(mtu === undefined ? {} : { network: { hub: new NetworkLink(farHost({ mtu, services: STANDARD_SERVICES })) } }),
+    ...(mtu === undefined ? {} : { network: { hub: new NetworkLink(farHost({ mtu, services: STANDARD_SERVICES, ...(requests === undefined ? {} : { started: (host) => browse(host, requests) }) })) } }),
     disks: workload.disk === undefined ? [] : [new MemoryBackend(workload.disk * SECTORS_A_MIB)],
   });
   vm.onSerialLine((line) => lines.push(line));
@@ -59,6 +59,19 @@ export function runCell(workload: Workload, mode: Mode, profile: CostProfile, mm
     value: result ? Number(result[2]) : null, checksum: result ? result[3]! : null, ...windows.total(),
     ...(failed === undefined ? {} : { failed }), ...(wrong === undefined ? {} : { wrong }),
   };
+}
+
+/**
+ * SPECweb99's mix, by its run rules: of the static requests 35% are for files below 1 KB, 50% below 10 KB, 14% below 100 KB and 1% above,
+ * files in the middle of a class most often; 30% of all are dynamic.
+ */
+function browse(host: Host, requests: number): void {
+  const paths = Array.from({ length: 100 }, (_, i) => {
+    const at = i * 37 % 100, file = 1 + (at * at + 3 * at) % 9;
+    if (at < 30) return `/cgi/${at * 11}`;
+    return `/class${at < 54 ? 0 : at < 89 ? 1 : at < 99 ? 2 : 3}_${file}`;
+  });
+  startWebLoad(host, { ip: NEAR_IP, connections: 8, requests: requests + 1, paths });
 }
 
 /** Why a run is no measurement, in a few words; undefined when it is one. */

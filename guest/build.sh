@@ -26,7 +26,7 @@ program() { # NAME SOURCE...
 	done
 	ld $link -s -T user/user.ld $objects "$work"/user-*.o -o "$work/$name"
 }
-program init init lmbench network
+program init init lmbench network specint files database web make
 for name in true cc ld selftest; do program $name $name; done
 
 # What shares libc.so: the loader and the library are laid out a page a function, as far apart as those of 2003 (README.md).
@@ -46,7 +46,7 @@ dynamic() { # NAME: a program of one source, linked to libc.so
 	compile "$work/$1.o" "user/$1.c" -fno-builtin $apart
 	ld $link -s -z norelro -z noseparate-code --hash-style=sysv -dynamic-linker /lib/ld.so "$work/crt.o" "$work/$1.o" "$work/libc.so" -o "$work/$1"
 }
-for name in hello sh lat_proc; do dynamic $name; done
+for name in hello sh lat_proc gcc cc1 as; do dynamic $name; done
 
 for port in bare xen; do
 	[ -e arch/$port/link.ld ] || continue

@@ -404,7 +404,8 @@ static const struct workload workloads[] = {
 	{ "build", wl_build, 12 },
 	{ "selftest", wl_selftest, 1 },           /* not part of `all` */
 	{ NULL },
-}, *const tables[] = { workloads, lmbench_workloads, network_workloads };
+}, *const tables[] = { workloads, lmbench_workloads, network_workloads, specint_workloads, make_workloads,
+	database_workloads, file_workloads, web_workloads };
 
 /* Decimal, by hand: 64 bits need two divides a digit. */
 static const char *decimal(u64 v)

@@ -13,6 +13,14 @@ static inline void stop(u32 n) { elapsed = rdtsc() - started; ops = n; }
 void fail(const char *what) __attribute__((noreturn));
 #define must(x) do { if (!(x)) fail(#x); } while (0)
 
+static inline u32 popcount(u32 v)
+{
+	v -= v >> 1 & 0x55555555;
+	v = (v & 0x33333333) + (v >> 2 & 0x33333333);
+	return ((v + (v >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+}
+
 struct workload { const char *name; u32 (*run)(u32 n); u32 count; };
-extern const struct workload lmbench_workloads[], network_workloads[];
+extern const struct workload lmbench_workloads[], network_workloads[], specint_workloads[], make_workloads[],
+	database_workloads[], file_workloads[], web_workloads[];
 #endif

@@ -304,7 +304,7 @@ export class AtaDisk implements IdeDrive {
     const { transfer } = this;
     if (!transfer) return;
     const sectors = this.blockLength(transfer);
-    this.busyUntil(this.head.pass(this.clock.now(), transfer.lba, sectors), () => {
+    this.busyUntil(this.head.write(this.clock.now(), transfer.lba, sectors), () => {
       if (!this.onMedium(() => this.backend.write(transfer.lba, sectors, this.buffer))) return;
       this.count("device.ide.sector_write", sectors);
       if (this.advance(transfer)) this.askBlock(transfer);
@@ -336,7 +336,7 @@ export class AtaDisk implements IdeDrive {
     this.host.dma.start({
       toMemory: false, bytes, done: whole => {
         if (!whole) return this.fail(ERROR_ABRT);
-        this.busyUntil(this.head.pass(this.clock.now(), lba, remaining), () => {
+        this.busyUntil(this.head.write(this.clock.now(), lba, remaining), () => {
           if (!this.onMedium(() => this.backend.write(lba, remaining, bytes))) return;
           this.count("device.ide.sector_write", remaining);
           this.dmaDone(transfer, true);
@@ -379,7 +379,7 @@ export class AtaDisk implements IdeDrive {
   }
 
   private flushCache(): void {
-    this.busyUntil(this.clock.now(), () => {
+    this.busyUntil(this.head.flushed(this.clock.now()), () => {
       if (this.onMedium(() => this.backend.flush())) this.complete();
     });
   }

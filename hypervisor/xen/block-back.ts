@@ -137,7 +137,8 @@ export class BlockBack implements BackendDriver {
     const mapped = this.mapAll(segments, operation === BLKIF_OP_READ);
     if (mapped === undefined) return this.respond(request, BLKIF_RSP_ERROR);
     count("device.blkback.sector", sectors);
-    const done = empty ? clock.now() : this.head.pass(clock.now(), request.sector, sectors);
+    const now = clock.now(), moved = empty ? now : writes ? this.head.write(now, request.sector, sectors) : this.head.pass(now, request.sector, sectors);
+    const done = operation >= BLKIF_OP_WRITE_BARRIER ? this.head.flushed(moved) : moved;
     clock.schedule(done, () => {
       this.p.interrupt();
       count("paravirt.domain_switch", 2);

@@ -210,6 +210,15 @@ test("disk timing: a seek, then sectors; no seek where the last transfer ended",
   assert.equal([head.pass(0, 5, 2), head.pass(200, 7, 1), head.pass(200, 7, 1)], [102, 201, 302]);
 });
 
+test("disk timing: a write is done when the cache has it, a flush when the medium has; the same sectors again cost no move", () => {
+  const head = new DiskHead({ seekCycles: 100, cyclesPerSector: 10, cache: { sectors: 4, cyclesPerSector: 1 } });
+  assert.equal([head.write(0, 50, 2), head.write(5, 50, 2), head.flushed(10)], [2, 7, 120]);
+  assert.is(head.pass(10, 50, 2), 12);          // from the cache
+  assert.is(head.write(20, 80, 2), 22);         // to the medium from 120 on, until 240
+  assert.is(head.write(30, 90, 2), 122);        // no room before the first two sectors are out
+  assert.is(head.flushed(30), 360);
+});
+
 test("MemoryBackend: copy-on-write leaves the base alone", () => {
   const base = new MemoryBackend(Uint8Array.from({ length: 512 * 20 + 100 }, (_, i) => i >> 9));
   const disk = new MemoryBackend(base), sector = new Uint8Array(512);
