@@ -64,7 +64,7 @@ export interface EngineOptions {
   readonly translation?: TranslationHooks;
   /** Features of the processor beyond the model's: `vmx` for a guest that makes hypercalls by VMCALL. */
   readonly features?: readonly Feature[];
-  /** Instructions kept decoded or compiled, at most (default 120,000). */
+  /** Instructions kept decoded or compiled, at most (default 400,000). */
   readonly blockCapacity?: number;
 }
 
@@ -113,7 +113,7 @@ export class Engine {
     this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available(), options.features);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
-    this.blocks = new BlockCache(options.blockCapacity ?? 120_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
+    this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
     machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
     machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
     machine.clock.onReschedule = () => { cpu.recheck = true; };
