@@ -2,7 +2,7 @@
 
 /** QEMU's word to ours; a value follows both. */
 const RENAMED: Readonly<Record<string, string>> = {
-  "-append": "--append", "-initrd": "--initrd", "-hda": "--disk", "-hdb": "--disk", "-hdc": "--disk", "-hdd": "--disk",
+  "-append": "--append", "-initrd": "--initrd", "-hda": "--disk", "-hdb": "--disk", "-hdc": "--disk", "-hdd": "--disk", "-nic": "--nic",
 };
 /** QEMU's words without a value that are ours with two dashes. */
 const SWITCHES: Readonly<Record<string, string>> = { "-no-reboot": "--no-reboot" };

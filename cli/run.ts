@@ -1,7 +1,10 @@
 /** `trivisor run`: one guest, with the host's terminal at its serial port. */
 import { UsageError } from "../hypervisor/errors.js";
 import type { HotSpot } from "../translator/hottest.js";
-import type { MmuKind, Mode } from "../vm/options.js";
+import { farHost } from "../hypervisor/network/far-host.js";
+import { NetworkLink } from "../hypervisor/network/link.js";
+import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
+import type { MmuKind, Mode, VmOptions } from "../vm/options.js";
 import { loadProfile } from "../vm/profiles.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
 import { ConsoleInput } from "./console-input.js";
@@ -21,6 +24,8 @@ export interface RunFlags {
   readonly stats?: string;
   readonly screendump?: string;
   readonly bios?: string;
+  readonly nic?: string;
+  readonly pvDrivers?: boolean;
   /** False with --no-reboot. */
   readonly reboot: boolean;
   readonly maxInstructions?: number;
@@ -44,7 +49,7 @@ export async function run(given: string | undefined, flags: RunFlags): Promise<v
   const out = new ByteSink(1), err = new ByteSink(2);
   const vm = createVm({
     image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios, noReboot: !flags.reboot,
-    mmu: flags.mmu as MmuKind | undefined, profile: loadProfile(flags.profile),
+    mmu: flags.mmu as MmuKind | undefined, network: networkOf(flags.nic), pvDrivers: flags.pvDrivers, profile: loadProfile(flags.profile),
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
   if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");
   const stats = flags.stats === undefined ? undefined : new OutputFile(flags.stats);
@@ -63,6 +68,13 @@ export async function run(given: string | undefined, flags: RunFlags): Promise<v
   screendump?.finish(screendump.path.endsWith(".txt") ? vm.screenText() ?? "" : encodePng(vm.screenRgb()!));
   process.exitCode = report(ending, vm, flags);
   if (flags.hot !== undefined) process.stderr.write(hotTable(vm.hottest(flags.hot === true ? DEFAULT_HOT : flags.hot), vm.machine.ledger.instructions));
+}
+
+/** What the card is plugged into. A link to a host in this process: the host's own network is never touched. */
+function networkOf(kind = "none"): VmOptions["network"] {
+  if (kind === "none") return undefined;
+  if (kind !== "user") throw new UsageError(`unknown nic '${kind}': choose user or none`);
+  return { hub: new NetworkLink(farHost({ services: STANDARD_SERVICES })) };
 }
 
 function hotTable(spots: readonly HotSpot[], instructions: number): string {

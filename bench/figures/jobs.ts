@@ -6,11 +6,11 @@ import { runPool } from "../pool.js";
 import type { ResultCache } from "./result-cache.js";
 import type { SensitiveRun } from "./sensitive-run.js";
 
-/** Modes of the figures: hvm in its first generation's shape and in its second's. */
+/** Modes of the figures: hvm in its first generation's shape and in its second's, and that with Xen's network ring. */
 export const HOW = {
   native: { mode: "native" }, classic: { mode: "classic" }, dbt: { mode: "dbt" }, paravirt: { mode: "paravirt" },
-  "hvm-shadow": { mode: "hvm", mmu: "shadow" }, hvm: { mode: "hvm", mmu: "ept" },
-} as const satisfies Readonly<Record<string, { readonly mode: Mode; readonly mmu?: MmuKind }>>;
+  "hvm-shadow": { mode: "hvm", mmu: "shadow" }, hvm: { mode: "hvm", mmu: "ept" }, "hvm-pv": { mode: "hvm", mmu: "ept", pvDrivers: true },
+} as const satisfies Readonly<Record<string, { readonly mode: Mode; readonly mmu?: MmuKind; readonly pvDrivers?: boolean }>>;
 export type How = keyof typeof HOW;
 
 export interface FigureJob {

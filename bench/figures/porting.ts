@@ -17,7 +17,7 @@ export interface PortingLines {
 const GUEST = new URL("../../../guest/", import.meta.url);
 export const COMMITTED = new URL("../../../bench/published/porting-lines.json", import.meta.url);
 /** Folders of the guest that are neither kernel nor port. */
-const APART = new Set(["arch", "boot", "images", "linux", "user"]);
+const APART = new Set(["arch", "boot", "images", "linux", "pv", "user"]);
 const SOURCES = /\.(c|h|S|ld)$/;
 const ASKS_FOR_PORT = /\bxen|\bXEN|\bPORT_|ARCH_XEN/;
 
@@ -33,8 +33,8 @@ export function countPorting(): PortingLines | null {
     .flatMap((file) => codeLines(readFileSync(new URL(folder + file, GUEST), "utf8")));
   const shared = readdirSync(GUEST, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !APART.has(entry.name)).map(({ name }) => name).sort().flatMap((folder) => lines(`${folder}/`));
   return {
-    shared: shared.length, bare: lines("arch/bare/").length, xen: lines("arch/xen/").length, xenBlock: lines("arch/xen/", /^blkfront/).length,
-    xenNetwork: lines("arch/xen/", /^netfront/).length,
+    shared: shared.length, bare: lines("arch/bare/").length, xen: lines("arch/xen/").length + lines("pv/").length, xenBlock: lines("arch/xen/", /^blkfront/).length,
+    xenNetwork: lines("pv/", /^netfront/).length,
     sharedForXen: shared.filter((line) => ASKS_FOR_PORT.test(line)).length,
   };
 }

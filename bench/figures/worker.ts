@@ -18,9 +18,9 @@ function profileOf(name: string): CostProfile {
 
 function answer(job: FigureJob, index: number): FigureAnswer {
   const profile = profileOf(job.profile);
-  const { mode, mmu } = { mmu: undefined, ...HOW[job.how] };
+  const { mode, mmu, pvDrivers } = { mmu: undefined, pvDrivers: false, ...HOW[job.how] };
   switch (job.kind) {
-    case "workload": return { index, cell: runCell(workload(job.name)!, mode, profile, mmu) };
+    case "workload": return { index, cell: runCell(workload(job.name)!, mode, profile, mmu, pvDrivers) };
     case "nano": return { index, cell: runNano(job.name, mode, mmu, profile) };
     case "sensitive": return { index, run: runSensitive(job.name, mode, profile) };
     default: return job.kind satisfies never;

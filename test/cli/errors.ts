@@ -35,6 +35,8 @@ const CASES: readonly (readonly [string, () => string[], RegExp])[] = [
   ["too little memory", () => ["run", good, "--memory", "1"], /memory/],
   ["an unknown mmu", () => ["run", good, "--mode", "hvm", "--mmu", "npt"], /mmu/],
   ["an mmu without hvm", () => ["run", good, "--mmu", "shadow"], /hvm/],
+  ["an unknown network", () => ["run", good, "--nic", "tap"], /unknown nic 'tap'.*user/],
+  ["paravirtual drivers without hvm", () => ["run", good, "--pv-drivers"], /hvm/],
   ["an unknown profile", () => ["run", good, "--profile", "cray-1"], /unknown profile 'cray-1'.*xeon-2003/],
   ["a profile that is no JSON", () => ["run", good, "--profile", scratch.file("bad.json", "{")], /profile/],
   ["a profile without sources", () => ["run", good, "--profile", scratch.file("thin.json", '{"schema":"trivisor/profile@1","name":"x","title":"x","hz":1}')], /cyclesPerInstruction/],

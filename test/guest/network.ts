@@ -7,6 +7,7 @@ import { type LinkOptions, NetworkLink } from "../../hypervisor/network/link.js"
 import { pattern, STANDARD_SERVICES, WordHash } from "../../hypervisor/network/services.js";
 import type { Mode } from "../../vm/options.js";
 import { createVm, type VmOutcome } from "../../vm/vm.js";
+import { trivisor } from "../cli/command.js";
 import { mischief, random } from "../network/rig.js";
 
 /** The guest's TCP/IP and its drivers, over a link to the far host. */
@@ -125,6 +126,11 @@ test("100 connections over the loopback, none of them ready (select)", () => {
   const { output, outcome } = run("native", "workload=select-tcp n=20");
   assert.equal(outcome, DONE);
   assert.match(output, /^select-tcp \d+ 050c5d1f$/);
+});
+
+test("the command line's --nic user is such a link, under QEMU's word too", () => {
+  const { out } = trivisor(["run", "-kernel", "guest/images/guest-bare.elf", "-nic", "user", "-append", "workload=ttcp-tx-1500 n=16"]);
+  assert.match(out, new RegExp(`^ttcp-tx-1500 \\d+ ${sent(16)}`));
 });
 
 test("the same run twice gives the same counts", () => {
