@@ -18,10 +18,15 @@ export function controllerCanWake(pic: InterruptController, interruptFlag: boole
   return (interruptFlag && (pic.mayInterrupt ?? true)) || (pic.mayNmi ?? false);
 }
 
+const PAE = 1, PSE = 2, WP = 4, PGE = 8;
+/** All there are, made once: every TLB miss asks for one. */
+const MODES: readonly PagingMode[] = Array.from({ length: 16 }, (_, bits) => (
+  { pae: (bits & PAE) !== 0, pse: (bits & PSE) !== 0, wp: (bits & WP) !== 0, pge: (bits & PGE) !== 0 }));
+
 /** The paging mode that CR0 and CR4 select. */
 export function pagingMode(cpu: Cpu): PagingMode {
   const { cr0, cr4 } = cpu;
-  return { pae: (cr4 & S.CR4_PAE) !== 0, pse: (cr4 & S.CR4_PSE) !== 0, wp: (cr0 & S.CR0_WP) !== 0, pge: (cr4 & S.CR4_PGE) !== 0 };
+  return MODES[((cr4 & S.CR4_PAE) !== 0 ? PAE : 0) | ((cr4 & S.CR4_PSE) !== 0 ? PSE : 0) | ((cr0 & S.CR0_WP) !== 0 ? WP : 0) | ((cr4 & S.CR4_PGE) !== 0 ? PGE : 0)]!;
 }
 
 /** A TLB miss with paging off: the linear address is the physical one. */
