@@ -22,7 +22,8 @@ import { XenbusDevice } from "../hypervisor/xen/xenbus.js";
 const DOM0 = 0;
 
 /** Ports a domain may use when its own IOPL allows: POST, debug output, exit. Others read as ones and swallow writes. */
-export const GRANTED_PORTS: readonly (readonly [first: number, count: number])[] = [[0x80, 1], [0xe9, 1], [0xf4, 4]];
+export const EXIT_PORT = 0xf4;
+export const GRANTED_PORTS: readonly (readonly [first: number, count: number])[] = [[0x80, 1], [0xe9, 1], [EXIT_PORT, 4]];
 
 /** Virtual device numbers of xvda, xvdb, ...: major 202, sixteen minors each. */
 const XVD_MAJOR = 202, XVD_MINORS = 16;

@@ -1,4 +1,5 @@
 import type { BlockBackend } from "../hypervisor/devices/block-backend.js";
+import type { Cpu, Ports } from "../hypervisor/cpu.js";
 import { PAGE_SIZE } from "../hypervisor/heap.js";
 import type { XenElf } from "../hypervisor/loader/xen-elf.js";
 import type { Machine } from "../hypervisor/machine.js";
@@ -6,7 +7,7 @@ import { FRAME_RAM } from "../hypervisor/memory.js";
 import type { Strategy } from "../hypervisor/strategy.js";
 import { auditFrames } from "./audit.js";
 import { buildDomain } from "./domain-builder.js";
-import { Dom0, type DomainNetwork, GRANTED_PORTS } from "./dom0.js";
+import { Dom0, type DomainNetwork, EXIT_PORT, GRANTED_PORTS } from "./dom0.js";
 import { Domain } from "./domain.js";
 import { FrameTable } from "./frame-table.js";
 import { LAYOUT_32, LAYOUT_PAE } from "./layout.js";
@@ -89,6 +90,7 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
   });
   domain.grants.createShared();
   const dom0 = new Dom0(domain);
+  machine.cpu.ports = withExitPort(machine.cpu, machine.cpu.ports);
   const strategy = createStrategy(domain);
   machine.cpu.strategy = strategy;
   const pages = buildDomain(domain, dom0, mfns, {
@@ -97,4 +99,16 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
   dom0.introduce("guest", pages, options.disks ?? [], options.network);
   domain.time.start(options.startTime);
   return { strategy, domain, dom0, consoleIn: (byte) => domain.console?.input(byte), audit: () => auditFrames(domain) };
+}
+
+/** The one device behind the granted ports that the domain's machine has: a write to the exit port ends the run, as on a bare PC. */
+function withExitPort(cpu: Cpu, others: Ports): Ports {
+  return {
+    read: (port, size) => others.read(port, size),
+    write: (port, size, value) => {
+      if (port !== EXIT_PORT) return others.write(port, size, value);
+      cpu.exitCode = value >>> 0;
+      cpu.recheck = true;
+    },
+  };
 }

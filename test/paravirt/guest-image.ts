@@ -46,6 +46,11 @@ for (const [workload, count, events] of WORKLOADS) {
   });
 }
 
+name("an unknown workload ends with code 2 through the exit port, as on a bare PC (guest/README.md)", () => {
+  const r = run("workload=nonsense");
+  assert.equal([r.output, r.outcome], ["unknown workload: nonsense\n", { reason: "exit", code: 2 }]);
+});
+
 name("gives the same output and the same counts twice", () => {
   const a = run("workload=forkwait n=3"), b = run("workload=forkwait n=3");
   assert.equal(a, b);
