@@ -94,7 +94,7 @@ test("the command prints the table, writes what it is told to, and refuses what 
   assert.match(ended.out, /^sosp03-table2: cost of porting/);
   assert.is((JSON.parse(readFileSync(scratch.path("f.json"), "utf8")) as { schema: string }).schema, "trivisor/figures@1");
   assert.equal(readdirSync(scratch.path("report")).sort(), ["index.html", "sosp03-table2.csv"]);
-  for (const wrong of [["figures", "sosp03-table6"], ["figures", "no-such"], ["figures", "--json", "/no/such/folder/f.json", "sosp03-table2"]]) {
+  for (const wrong of [["figures", Object.keys(NOT_YET)[0] ?? "none"], ["figures", "no-such"], ["figures", "--json", "/no/such/folder/f.json", "sosp03-table2"]]) {
     const { code, err } = trivisor(wrong);
     assert.is(code, 2);
     assert.match(err, /^trivisor: [^\n]+\n$/);
