@@ -30,7 +30,7 @@ export const FIGURE_IDS: readonly string[] = [...FIGURES.keys()];
 
 /** Tables that need what guest or machine do not have yet. */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  "sosp03-figure3": "its six applications have no stand-ins yet", "pv-on-hvm": "no workload for it yet",
+  "sosp03-figure3": "no table is built from the six applications yet", "pv-on-hvm": "no table is built from the paravirtual drivers yet",
 };
 
 /** Names as the user gave them, in the tables' order; all of them for none. Throws UsageError. */
