@@ -12,8 +12,8 @@ export interface ChartShape {
 export const WIDE: ChartShape = { width: 1080, labels: 210 }, NARROW: ChartShape = { width: 360, labels: 0 };
 const TOP = 30, BAR = 9, GAP = 10, PAIR_GAP = 3, LABEL = 18, RIGHT = 84, FONT = 12;
 const MODE_CLASS: Readonly<Record<string, string>> = { "hvm-shadow": "hvm-shadow" };
-const ALONE = "svg{background:#fff}.grid{stroke:#d9dde2}.axis{stroke:#4a535f}.tick{fill:#4a535f}.value{fill:#1d232b;font-size:11px}.label{fill:#1d232b}.published{fill-opacity:.35}" +
-  ".native{fill:#6f7885}.dbt{fill:#0072b2}.paravirt{fill:#009e73}.hvm{fill:#d55e00}.hvm-shadow{fill:#b0599a}";
+export const ALONE = "svg{background:#fff}.grid{stroke:#d9dde2}.axis{stroke:#4a535f}.tick{fill:#4a535f}.value{fill:#1d232b;font-size:11px}.label{fill:#1d232b}.published{fill-opacity:.35}" +
+  ".native{fill:#6f7885}.dbt{fill:#0072b2}.paravirt{fill:#009e73}.hvm{fill:#d55e00}.hvm-shadow{fill:#b0599a}.hvm-pv{fill:#a08a1c}";
 
 /** What a bar shows: a nanobenchmark its cycles, everything else its ratio to native. */
 const lengths = (table: FigureTable, cell: ShownCell): readonly [published: number | null, ours: number | null] =>
@@ -67,7 +67,7 @@ export function logChart(table: FigureTable, shape: ChartShape, alone = false): 
 
 const classOf = ({ mode }: ShownCell): string => MODE_CLASS[mode] ?? mode;
 
-function escapeText(text: string): string {
+export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
 

@@ -15,6 +15,8 @@ const MECHANISMS: Readonly<Partial<Record<Mechanism, readonly [more: string, les
   shadow: ["each shadow event has one price, found where it was dear; a monitor that fills several entries at one fault, or keeps the tables of those that sleep, pays less", "each shadow event has one price, and our small processes cause few of them"],
   devices: ["every register access is charged for itself", "a device answers here without the host's path to it"],
 };
+/** Of native's cycles: where waiting is more, it is what the figure measures. */
+const MOSTLY_WAITS = 0.5;
 const SAME = 1.33, OTHER_SIZE = 3, OTHER_PROGRAM = 1000, SMALL = 0.05;
 
 /** One sentence about a cell that has an error. */
@@ -22,11 +24,14 @@ export function explainMiss(table: FigureTable, cell: ShownCell): string {
   const size = `${cell.column} in ${cell.mode}: ${describe(cell)}`;
   if (Math.abs(cell.error!) < SMALL || !cell.bar) return `${size}.`;
   const native = table.cells.find((other) => other.mode === "native" && other.column === cell.column);
-  const right = overheadIsRight(cell, native);
+  const slower = table.higherIsBetter ? cell.error! < 0 : cell.error! > 0;
+  const right = table.higherIsBetter ? null : overheadIsRight(cell, native);
   if (right) return `${size}: what it adds to native is about right (${right} ${table.unit}), but native itself takes ${times(native!.ours! / native!.published!)} as in the original, which is another program's path through another kernel.`;
+  const waits = native?.bar ? native.bar.counted.idleCycles / native.bar.counted.cycles : 0;
+  if (waits > MOSTLY_WAITS && !slower) return `${size}: native waits for ${percent(waits)} of its time, for a device that is as slow in every mode here; what a request cost the original beyond that, through the host's own drivers and file system, has no price.`;
   const { mechanism, title, share } = mostOfIt(cell, native);
-  const sentence = (MECHANISMS[mechanism] ?? MECHANISMS.instructions!)[cell.error! > 0 ? 0 : 1];
-  const shorter = native?.published && native.ours ? native.published / native.ours : 1;
+  const sentence = (MECHANISMS[mechanism] ?? MECHANISMS.instructions!)[slower ? 0 : 1];
+  const shorter = !table.higherIsBetter && native?.published && native.ours ? native.published / native.ours : 1;
   const differs = shorter > OTHER_SIZE && shorter < OTHER_PROGRAM ? `; the work itself is ${times(1 / shorter)} as in the original, so what is fixed for each ${cell.error! > 0 ? "weighs more" : "is there, and what goes by pages is not"}` : "";
   if (share <= 0) return `${size}: no event that we count sets it apart from native, while the original's monitor left its mark.`;
   return `${size}: most of what it adds is ${title} (${share}% of its cycles), and ${sentence}${differs}.`;

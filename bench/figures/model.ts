@@ -51,8 +51,12 @@ export interface FigureTable {
   readonly missing: readonly Missing[];
   /** What a reader has to know. */
   readonly notes: readonly string[];
-  /** Bars on a logarithmic axis; a table that is not a chart has none. */
-  readonly chart: "log" | "none";
+  /** Bars on a logarithmic axis, or upright in groups; a table that is not a chart has none. */
+  readonly chart: "log" | "grouped" | "none";
+  /** Grouped bars are of values up to this; of ratios to native where it is missing. */
+  readonly axis?: number;
+  /** Values are rates: an error above zero is too fast. */
+  readonly higherIsBetter?: boolean;
   /** Rows' names in the original, by mode. */
   readonly originals: Readonly<Record<string, string>>;
 }

@@ -52,6 +52,13 @@ export function compareToNative(cells: readonly Raw[]): ShownCell[] {
   });
 }
 
+/** Performance relative to native, larger being better: of a column that holds times it is native's by the mode's. */
+export function relativePerformance(cells: readonly Raw[], isTime: (column: string) => boolean): ShownCell[] {
+  const performance = (value: number | null, column: string): number | null => isTime(column) ? divide(1, value) : value;
+  const compared = compareToNative(cells.map((cell) => ({ ...cell, published: performance(cell.published, cell.column), ours: performance(cell.ours, cell.column) })));
+  return compared.map((cell, i) => ({ ...cell, published: cells[i]!.published, ours: cells[i]!.ours }));
+}
+
 /** Values that are ratios already. */
 export function asRatio(cell: Raw): ShownCell {
   return { ...cell, ratioPublished: cell.published, ratioOurs: cell.ours, error: errorOf(cell.ours, cell.published) };

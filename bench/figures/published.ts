@@ -16,7 +16,7 @@ export interface Publication {
 
 const FOLDER = new URL("../../../bench/published/", import.meta.url);
 
-export function publication(name: "sosp03" | "asplos06" | "vmexit-generations" | "ept" | "popek-goldberg"): Publication {
+export function publication(name: "sosp03" | "asplos06" | "vmexit-generations" | "ept" | "pv-on-hvm" | "popek-goldberg"): Publication {
   return JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), "utf8")) as Publication;
 }
 

@@ -3,14 +3,15 @@ import { breakDown, KINDS, type PricedEvent, priceEvents } from "../breakdown.js
 import { short, significant } from "../numbers.js";
 import { element, escape } from "../report/markup.js";
 import { STYLE } from "../report/style.js";
-import { csv, logChart, NARROW, WIDE } from "./chart.js";
+import { type ChartShape, csv, logChart, NARROW, WIDE } from "./chart.js";
 import { figure, together, verdict } from "./format.js";
+import { groupedChart } from "./grouped-chart.js";
 import { grids } from "./grids.js";
 import { type FigureTable, type ShownCell, statistics } from "./model.js";
 
 const EVENTS_SHOWN = 10;
 const MORE_STYLE = `
-.hvm-shadow { --tone: #b0599a; } svg .published { fill-opacity: .35; } h2 { padding-top: 14px; border-top: 2px solid var(--line); } h2::first-letter { text-transform: uppercase; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
+.hvm-shadow { --tone: #b0599a; } .hvm-pv { --tone: #a08a1c; } svg .published { fill-opacity: .35; } h2 { padding-top: 14px; border-top: 2px solid var(--line); } h2::first-letter { text-transform: uppercase; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 14px; margin: 10px 0; align-items: start; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
 .grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
 .grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td, .grid.did th { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
@@ -27,7 +28,7 @@ export interface ReportFiles {
 
 export function reportFiles(tables: readonly FigureTable[]): ReportFiles {
   const files = tables.flatMap((table): [string, string][] => [
-    [`${table.id}.csv`, csv(table)], ...(table.chart === "log" ? [[`${table.id}.svg`, logChart(table, WIDE, true)] as [string, string]] : []),
+    [`${table.id}.csv`, csv(table)], ...(table.chart !== "none" ? [[`${table.id}.svg`, chart(table, WIDE, true)] as [string, string]] : []),
   ]);
   return { page: page(tables), files };
 }
@@ -45,6 +46,10 @@ function page(tables: readonly FigureTable[]): string {
     element("footer", {}, "Made by <code>npx trivisor figures --report DIR</code>. Counts are exact and repeat to the byte."),
   ];
   return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>trivisor: figures</title><link rel="icon" href="data:,"><style>${STYLE}${MORE_STYLE}</style></head>\n<body>${body.join("\n")}</body></html>\n`;
+}
+
+function chart(table: FigureTable, shape: ChartShape, alone = false): string {
+  return table.chart === "grouped" ? groupedChart(table, shape, alone) : logChart(table, shape, alone);
 }
 
 function overview(tables: readonly FigureTable[]): string {
@@ -68,8 +73,8 @@ function section(table: FigureTable): string {
     element("h2", {}, `${escape(title)} <code>${escape(id)}</code>`),
     element("p", { class: "cite" }, `${escape(citation)} Published values: ${escape(provenance)}.${profile === "" ? "" : ` Priced by <code>${escape(profile)}</code>.`}`),
     grids(table),
-    ...(table.chart === "log" ? [
-      element("p", { class: "shows" }, table.cells.some(({ status }) => status === "calibrated") ? "<sup>c</sup> calibrated: a constant was fitted to this cell. Small: ratio to native, and its error." : "Small: ratio to native, and its error."), legend(table), element("div", { class: "chart wide" }, logChart(table, WIDE)), element("div", { class: "chart narrow" }, logChart(table, NARROW)),
+    ...(table.chart !== "none" ? [
+      element("p", { class: "shows" }, table.cells.some(({ status }) => status === "calibrated") ? "<sup>c</sup> calibrated: a constant was fitted to this cell. Small: ratio to native, and its error." : "Small: ratio to native, and its error."), legend(table), element("div", { class: "chart wide" }, chart(table, WIDE)), element("div", { class: "chart narrow" }, chart(table, NARROW)),
     ] : []),
     lines.length === 0 ? "" : element("div", { class: "verdict" }, [element("p", {}, escape(lines[0]!.trim())), element("ul", {}, lines.slice(1).map((line) => element("li", {}, escape(line.replace(/^\s*- /, "")))))]),
     id === "vmexit-generations" ? "" : bars(table),
@@ -79,9 +84,11 @@ function section(table: FigureTable): string {
   ]);
 }
 
-function legend({ cells, id }: FigureTable): string {
-  const modes = [...new Set(cells.map(({ mode }) => mode))].filter((mode) => mode !== "native" || id === "asplos06-nano");
-  return element("ul", { class: "legend" }, [...modes.map((mode) => element("li", { class: mode }, `<i class="tone"></i>${escape(mode)}`)), element("li", {}, `pale: published; full: ours${id === "asplos06-nano" ? ", in cycles" : ", ratios to native"}`)]);
+function legend({ cells, id, chart, axis, unit }: FigureTable): string {
+  const modes = [...new Set(cells.map(({ mode }) => mode))].filter((mode) => mode !== "native" || id === "asplos06-nano" || chart === "grouped");
+  const shows = id === "asplos06-nano" ? "in cycles" : axis !== undefined ? `in ${unit}` : chart === "grouped" ? "relative performance, native is 1" : "ratios to native";
+  const tones = cells.some(({ published }) => published !== null) ? "pale: published; full: ours" : "ours";
+  return element("ul", { class: "legend" }, [...modes.map((mode) => element("li", { class: mode }, `<i class="tone"></i>${escape(mode)}`)), element("li", {}, `${tones}, ${shows}`)]);
 }
 
 /** Each cell's cycles, stacked by kind, opening into events. */
