@@ -1,12 +1,7 @@
 import { RAM_BASE } from "../heap.js";
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
 import { DiskHead, type DiskTiming } from "../devices/disk-timing.js";
-import type { Clock } from "../clock.js";
-import type { Memory } from "../memory.js";
-import type { EventChannels } from "./event-channels.js";
-import type { GrantTable } from "./grant-tables.js";
-import type { Store } from "./store.js";
-import type { BackendDriver } from "./xenbus.js";
+import type { BackendDriver, BackendParts } from "./xenbus.js";
 
 /**
  * Dom0's block back end: takes requests from a ring in a page of the guest's, maps the pages they name by grant, moves sectors, and
@@ -20,18 +15,9 @@ export const REQ_PROD = 0, REQ_EVENT = 4, RSP_PROD = 8, RSP_EVENT = 12, RING = 6
 const NR_SEGMENTS = 1, ID = 4, SECTOR_NUMBER = 12, SEGMENTS = 20, SEGMENT_BYTES = 8;
 const DOM0 = 0, SECTORS_PER_PAGE = 4096 / SECTOR_SIZE;
 
-/** What the back end needs of the rest. */
-export interface BlockBackParts {
-  readonly memory: Memory;
-  readonly clock: Clock;
-  /** The guest's grant table, and Dom0's event channels. */
-  readonly grants: GrantTable;
-  readonly events: EventChannels;
-  readonly store: Store;
-  readonly frontendDomain: number;
+export interface BlockBackParts extends BackendParts {
   readonly disk: BlockBackend;
   readonly timing: DiskTiming;
-  readonly count: (event: string, n?: number) => void;
   /** The disk's interrupt: virtual time has brought Dom0 something. */
   readonly interrupt: () => void;
 }

@@ -1,11 +1,7 @@
-import type { Clock } from "../clock.js";
 import { RAM_BASE } from "../heap.js";
 import type { Memory } from "../memory.js";
 import type { Network, NetworkPort } from "../network/network.js";
-import type { EventChannels } from "./event-channels.js";
-import type { GrantTable } from "./grant-tables.js";
-import type { Store } from "./store.js";
-import type { BackendDriver } from "./xenbus.js";
+import type { BackendDriver, BackendParts } from "./xenbus.js";
 
 /**
  * Dom0's network back end (public/io/netif.h, public/io/ring.h): two rings in pages of the guest's. A transmit request names a granted
@@ -24,16 +20,8 @@ const DOM0 = 0, ETH_BYTES = 14, MAX_FRAME = 1518, MOST_WAITING = 256;
 
 export const macText = (mac: readonly number[]): string => mac.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 
-export interface NetBackParts {
-  readonly memory: Memory;
-  readonly clock: Clock;
-  /** The guest's grant table, and Dom0's event channels. */
-  readonly grants: GrantTable;
-  readonly events: EventChannels;
-  readonly store: Store;
-  readonly frontendDomain: number;
+export interface NetBackParts extends BackendParts {
   readonly network: Network;
-  readonly count: (event: string, n?: number) => void;
 }
 
 interface TxRequest { readonly gref: number; readonly offset: number; readonly flags: number; readonly id: number; readonly size: number }

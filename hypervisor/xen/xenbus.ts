@@ -1,3 +1,7 @@
+import type { Clock } from "../clock.js";
+import type { Memory } from "../memory.js";
+import type { EventChannels } from "./event-channels.js";
+import type { GrantTable } from "./grant-tables.js";
 import type { Store } from "./store.js";
 
 /** The handshake between a front end and its back end: each has a state in the store and watches the other's (public/io/xenbus.h). */
@@ -11,6 +15,18 @@ export interface BackendDriver {
   /** The front end has written what it has to: connect; false when it makes no sense. */
   connect(frontend: string): boolean;
   disconnect(): void;
+}
+
+/** What every back end needs of the rest of Dom0. */
+export interface BackendParts {
+  readonly memory: Memory;
+  readonly clock: Clock;
+  /** The guest's grant table, and Dom0's event channels. */
+  readonly grants: GrantTable;
+  readonly events: EventChannels;
+  readonly store: Store;
+  readonly frontendDomain: number;
+  readonly count: (event: string, n?: number) => void;
 }
 
 /** Writes the directories of one device of domain `domid` and runs the back end's half of the handshake. */
