@@ -29,24 +29,32 @@ program() { # NAME SOURCE...
 program init init lmbench network specint files database web make
 for name in true cc ld selftest; do program $name $name; done
 
-# What shares libc.so: the loader and the library are laid out a page a function, as far apart as those of 2003 (README.md).
+# What shares libc.so: the loader and the library are laid out a page a function, as far apart as those of 2003 (README.md). The library
+# has as many names, versions and relocations as glibc.
 apart="-falign-functions=4096"
 shared="$link -s -shared --hash-style=sysv -z norelro -z noseparate-code"
 for part in rtld.c rtld.S ../lib/lib.c; do
-	compile "$work/rtld-$(basename "$part").o" "user/$part" -fPIC -fvisibility=hidden -falign-functions=1024
+	compile "$work/rtld-$(basename "$part").o" "user/$part" -fPIC -fvisibility=hidden $apart
 done
 ld $shared -Bsymbolic -e rtld_start "$work"/rtld-*.o -o "$work/ld.so"
 for part in libcso.c sigreturn.S ../lib/lib.c; do
 	compile "$work/libcso-$(basename "$part").o" "user/$part" -fPIC -fno-builtin $apart
 done
-ld $shared -soname libc.so -init libc_init "$work"/libcso-*.o -o "$work/libc.so"
+awk -f user/rest.awk > "$work/rest.S"
+compile "$work/libcso-rest.o" "$work/rest.S"
+ld $shared -soname libc.so -init libc_init --version-script user/libc.map "$work"/libcso-*.o -o "$work/libc.so"
 echo "libc.so /lib/libc.so" > "$work/ld.so.cache"
 compile "$work/crt.o" user/crt.S
-dynamic() { # NAME: a program of one source, linked to libc.so
-	compile "$work/$1.o" "user/$1.c" -fno-builtin $apart
-	ld $link -s -z norelro -z noseparate-code --hash-style=sysv -dynamic-linker /lib/ld.so "$work/crt.o" "$work/$1.o" "$work/libc.so" -o "$work/$1"
+dynamic() { # NAME SOURCE...: linked to libc.so
+	name=$1; shift; objects=
+	for part; do
+		compile "$work/$name-$part.o" "user/$part.c" -fno-builtin $apart
+		objects="$objects $work/$name-$part.o"
+	done
+	ld $link -s -z norelro -z noseparate-code --hash-style=sysv -dynamic-linker /lib/ld.so "$work/crt.o" $objects "$work/libc.so" -o "$work/$name"
 }
-for name in hello sh lat_proc gcc cc1 as; do dynamic $name; done
+for name in hello lat_proc gcc cc1 as; do dynamic $name $name; done
+dynamic sh sh shellvar builtin
 
 for port in bare xen; do
 	[ -e arch/$port/link.ld ] || continue

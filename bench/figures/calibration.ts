@@ -4,7 +4,7 @@ import type { Bar, FigureTable, ShownCell } from "./model.js";
 import { makeFigures } from "./figures.js";
 import type { How } from "./jobs.js";
 import { shortName } from "./pricing.js";
-import { sospWorkload } from "./sosp.js";
+import { sospWorkloads } from "./sosp.js";
 
 /** Rounds of fitting; each constant is linear in its cell, and most cells hold one. */
 const ROUNDS = 200;
@@ -35,8 +35,8 @@ export function fittedCells(profile: CostProfile): Fitted[] {
 export async function calibrationTables(profiles: readonly CostProfile[]): Promise<FigureTable[]> {
   const names = [...new Set(profiles.flatMap(fittedCells).map(({ cell }) => cell))];
   const jobs = new Set(names.flatMap((cell) => {
-    const [id, row, ...column] = cell.split(", "), name = id!.startsWith("sosp03") ? sospWorkload(id!, column.join(", ")) : column.join(", ");
-    return [`${name} ${HOW_OF_ROW[row!]}`, `${name} native`];
+    const [id, row, ...column] = cell.split(", "), names = id!.startsWith("sosp03") ? sospWorkloads(id!, column.join(", ")) : [column.join(", ")];
+    return names.flatMap((name) => [`${name} ${HOW_OF_ROW[row!]}`, `${name} native`]);
   }));
   return makeFigures([...new Set(names.map((cell) => cell.split(", ")[0]!))], {}, ({ name, how }) => jobs.has(`${name} ${how}`));
 }

@@ -103,6 +103,11 @@ static u32 wl_ctxsw_16p_0k(u32 n) { return ring(n, 16, 0); }
 static u32 wl_ctxsw_16p_16k(u32 n) { return ring(n, 16, 16); }
 static u32 wl_ctxsw_16p_64k(u32 n) { return ring(n, 16, 64); }
 
+/* What lat_ctx measures apart and takes off: the token through a pipe and the summing, in one process. */
+static u32 wl_pipe_0k(u32 n) { return ring(n, 1, 0); }
+static u32 wl_pipe_16k(u32 n) { return ring(n, 1, 16); }
+static u32 wl_pipe_64k(u32 n) { return ring(n, 1, 64); }
+
 static u32 wl_pagefault(u32 n)
 {
 	u32 h = HASH_START, total = 0;
@@ -404,7 +409,12 @@ static const struct workload workloads[] = {
 	{ "build", wl_build, 12 },
 	{ "selftest", wl_selftest, 1 },           /* not part of `all` */
 	{ NULL },
-}, *const tables[] = { workloads, lmbench_workloads, network_workloads, specint_workloads, make_workloads,
+}, ring_workloads[] = {
+	{ "pipe-0k", wl_pipe_0k, 2000 },
+	{ "pipe-16k", wl_pipe_16k, 800 },
+	{ "pipe-64k", wl_pipe_64k, 400 },
+	{ NULL },
+}, *const tables[] = { workloads, ring_workloads, lmbench_workloads, network_workloads, specint_workloads, make_workloads,
 	database_workloads, file_workloads, web_workloads };
 
 /* Decimal, by hand: 64 bits need two divides a digit. */

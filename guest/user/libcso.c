@@ -56,15 +56,17 @@ static void classify(struct locale *l)
 	}
 }
 
-/* The environment's wish is looked at, as every program's setlocale(LC_ALL, "") does; other locales are not installed. */
+/* What the environment wishes for each category, as every program's setlocale(LC_ALL, "") asks; other locales are not installed. */
 const char *setlocale(const char *name)
 {
-	static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_TIME", "LC_NUMERIC", "LC_MONETARY", "LC_MESSAGES", "LANG" };
+	static const char *const categories[] = { "LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES", "LC_PAPER", "LC_NAME",
+		"LC_ADDRESS", "LC_TELEPHONE", "LC_MEASUREMENT", "LC_IDENTIFICATION" };
 	struct stat st;
-	if (!*name)
-		for (u32 i = 0; i < countof(variables) && !*name; i++)
-			if (getenv(variables[i])) name = getenv(variables[i]);
-	if (*name && strcmp(name, "C") && strcmp(name, "POSIX") && stat("/usr/lib/locale/locale-archive", &st)) return NULL;
+	for (u32 i = 0; i < countof(categories); i++) {
+		const char *value = name;
+		if (!*value && !(value = getenv("LC_ALL")) && !(value = getenv(categories[i])) && !(value = getenv("LANG"))) value = "C";
+		if (strcmp(value, "C") && strcmp(value, "POSIX") && stat("/usr/lib/locale/locale-archive", &st)) return NULL;
+	}
 	return locale->name;
 }
 

@@ -213,6 +213,24 @@ static void preemption(void)
 	must(!kill(pid, SIGKILL) && wait(&st) == pid && st == KILLED(SIGKILL));
 }
 
+/* The shell's words, built-in commands and lists; and what it starts, bound at once or when it is called. */
+static int shell(char *command)
+{
+	exec("/bin/sh", (char *[]){ "sh", "-c", command, NULL }, (char *[]){ "PATH=/nowhere:/bin", "LD_BIND_NOW=1", "A=b", NULL });
+	return 127;
+}
+
+static void shells(void)
+{
+	child_ends(7, exit(shell("exit 7")));
+	child_ends(2, exit(shell("/bin/true x")));
+	child_ends(5, exit(shell("test $A = b && eval 'B=5; exit $B'")));
+	child_ends(4, exit(shell("[ 3 -gt 3 ] || exit 4")));
+	child_ends(0, exit(shell("false; unset A; export C=$A; test -z \"$C\"")));
+	child_ends(127, exit(shell("nothing-of-that-name")));
+	child_ends(1, exit(shell("/bin/true | read; false")));
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	char *again[] = { "true", "x", NULL };
@@ -224,6 +242,7 @@ int main(int argc, char **argv, char **envp)
 	offences();
 	wild_calls();
 	for (u32 i = 0; i < 60; i++) child_ends(2, exec("/bin/true", again, NULL));   /* nothing has leaked */
+	shells();
 	preemption();
 	return 0;
 }

@@ -20,6 +20,11 @@ for (const [name, size] of Object.entries(SIZES)) {
   });
 }
 
+test("the guest's own test of its kernel, loader and shell passes on a bare PC and under Xen", () => {
+  const selftest = { name: "selftest", unit: "", shows: "", size: 1, operations: 1 };
+  for (const mode of ["native", "paravirt"] as const) assert.is(runCell(selftest, mode, profile).failed, undefined, mode);
+});
+
 test("each column of tables 3 to 5 and figure 3 has a workload that exists", () => {
   for (const columns of Object.values(SOSP_COLUMNS)) for (const name of Object.values(columns)) assert.ok(workload(name), name);
 });
