@@ -43,6 +43,8 @@ export const CONTROL_RULES: readonly EntryRule[] = [
   rule(EXECUTION, "I/O bitmap A is a page of physical memory", (v, bytes) => primary(v, C.PROC_USE_IO_BITMAPS) && badAddress(v, F.IO_BITMAP_A, 4096, bytes)),
   rule(EXECUTION, "I/O bitmap B is a page of physical memory", (v, bytes) => primary(v, C.PROC_USE_IO_BITMAPS) && badAddress(v, F.IO_BITMAP_B, 4096, bytes)),
   rule(EXECUTION, "the MSR bitmap is a page of physical memory", (v, bytes) => primary(v, C.PROC_USE_MSR_BITMAPS) && badAddress(v, F.MSR_BITMAP, 4096, bytes)),
+  rule(EXECUTION, "the virtual-APIC page is a page of physical memory", (v, bytes) => primary(v, C.PROC_USE_TPR_SHADOW) && badAddress(v, F.VIRTUAL_APIC_ADDRESS, 4096, bytes)),
+  rule(EXECUTION, "bits 31:4 of the TPR threshold are clear", (v) => primary(v, C.PROC_USE_TPR_SHADOW) && (v.get(F.TPR_THRESHOLD) & ~0xf) !== 0),
   rule(EXECUTION, "NMI-window exiting needs virtual NMIs",
     (v) => primary(v, C.PROC_NMI_WINDOW_EXITING) && (v.get(F.PIN_BASED_CONTROLS) & C.PIN_VIRTUAL_NMIS) === 0),
   rule(EXECUTION, "the VPID is not 0", (v) => secondary(v, C.PROC2_ENABLE_VPID) && v.get(F.VIRTUAL_PROCESSOR_ID) === 0),

@@ -7,6 +7,7 @@ import { acceptsInterrupts, controllerCanWake, type InterruptController } from "
 import { MonitorFrames } from "../hypervisor/shadow/monitor-frames.js";
 import { createPhysicalMap, type PhysicalMap } from "../hypervisor/shadow/p2m.js";
 import type { SensitiveHook, Strategy, TrapInfo } from "../hypervisor/strategy.js";
+import { COUNTED } from "../translator/interpreter/bind.js";
 import type { Instruction } from "../translator/isa/instruction.js";
 import { PIN_EXTERNAL_INTERRUPT_EXITING, PIN_NMI_EXITING, PROC_INTERRUPT_WINDOW_EXITING, TYPE_SOFTWARE_EXCEPTION } from "./controls.js";
 import { primary } from "./entry-rule.js";
@@ -28,6 +29,8 @@ export interface HvmOptions {
   readonly pic: InterruptController;
   /** The guest-physical map, when something else of the machine uses it too. */
   readonly map?: PhysicalMap;
+  /** CR8 is a field of a virtual-APIC page (29.1.2); only for a processor that has it. */
+  readonly tprShadow?: boolean;
 }
 
 export interface Hvm {
@@ -54,7 +57,7 @@ export function createHvm(machine: Machine, options: HvmOptions): Hvm {
   const frames = new MonitorFrames(machine);
   const shadow = options.mmu === "shadow" ? createShadowMemory(machine, map, frames) : undefined;
   const vcpu = new Vcpu(machine, frames, map, options.pic, shadow ?? new EptMemory());
-  setUpVmcs(vcpu);
+  setUpVmcs(vcpu, options.tprShadow ?? false);
 
   const strategy: Strategy = {
     name: "hvm",
@@ -163,8 +166,10 @@ function hookOf(vcpu: Vcpu, intercept: Intercept): SensitiveHook {
     const i = sensitive as Instruction;
     const verdict = intercept(vcpu, i);
     if (verdict === "native") return false;
-    if (verdict === "done") cpu.eip = cpu.eip + i.length | 0;
-    else vmExit(vcpu, { instructionLength: i.length, ...verdict });
+    if (verdict === "done") {
+      cpu.eip = cpu.eip + i.length | 0;
+      if (COUNTED.has(i.row.cost)) vcpu.ledger.event(`instruction.${i.row.cost}`);   // the processor has executed it
+    } else vmExit(vcpu, { instructionLength: i.length, ...verdict });
     return true;
   };
 }

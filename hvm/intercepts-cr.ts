@@ -39,12 +39,13 @@ export function cr3LoadExits(v: Fields, value: number): boolean {
 
 export function movCr(vcpu: Vcpu, i: Instruction): Verdict {
   const [to, from] = i.operands as readonly { readonly index: number }[];
-  return i.mnemonic === "MOV_FROM_CR" ? movFromCr(vcpu, from!.index, to!.index) : movToCr(vcpu, to!.index, from!.index);
+  return i.mnemonic === "MOV_FROM_CR" ? movFromCr(vcpu, from!.index, to!.index) : movToCr(vcpu, to!.index, from!.index, i.length);
 }
 
 function movFromCr(vcpu: Vcpu, cr: number, register: number): Verdict {
   const { vmcs, cpu } = vcpu;
   if (cr === 3 && primary(vmcs, C.PROC_CR3_STORE_EXITING)) return { reason: REASON.cr_access, qualification: Q.movCr(3, Q.CR_MOV_FROM, register) };
+  if (cr === 8) return readCr8(vcpu, register);
   if (cr === 0) cpu.i32[register] = guestCr0(vcpu);
   else if (cr === 4) cpu.i32[register] = shadowed(cpu.cr4, vmcs.get(F.CR4_GUEST_HOST_MASK), vmcs.get(F.CR4_READ_SHADOW));
   else return "native";
@@ -55,10 +56,11 @@ function guestCr0({ cpu, vmcs }: Vcpu): number {
   return shadowed(cpu.cr0, vmcs.get(F.CR0_GUEST_HOST_MASK), vmcs.get(F.CR0_READ_SHADOW));
 }
 
-function movToCr(vcpu: Vcpu, cr: number, register: number): Verdict {
+function movToCr(vcpu: Vcpu, cr: number, register: number, length: number): Verdict {
   const { vmcs, cpu } = vcpu;
   const value = cpu.i32[register]!;
   if (cr === 2) return "native";
+  if (cr === 8) return loadCr8(vcpu, register, length);
   const exits = cr === 3 ? cr3LoadExits(vmcs, value)
     : cr === 0 ? hostBitsChanged(value, vmcs.get(F.CR0_GUEST_HOST_MASK), vmcs.get(F.CR0_READ_SHADOW)) !== 0
     : hostBitsChanged(value, vmcs.get(F.CR4_GUEST_HOST_MASK), vmcs.get(F.CR4_READ_SHADOW)) !== 0;
@@ -102,6 +104,31 @@ function loadCr4(vcpu: Vcpu, value: number): void {
   breakpointsChanged(cpu);
   if (((old ^ next) & CR4_FLUSH) !== 0) cpu.mmu.flush(true);
   cpu.modeChanged();
+}
+
+/** VTPR: the task priority in the virtual-APIC page (24.6.8). */
+export const VTPR = 0x80;
+
+function readCr8(vcpu: Vcpu, register: number): Verdict {
+  const { vmcs, cpu, memory } = vcpu;
+  if (primary(vmcs, C.PROC_CR8_STORE_EXITING)) return { reason: REASON.cr_access, qualification: Q.movCr(8, Q.CR_MOV_FROM, register) };
+  if (!primary(vmcs, C.PROC_USE_TPR_SHADOW)) return "native";
+  cpu.i32[register] = memory.read32(vmcs.get(F.VIRTUAL_APIC_ADDRESS) + VTPR) >>> 4 & 0xf;
+  return "done";
+}
+
+/** With a TPR shadow the write stays in the virtual-APIC page, and exits afterwards when it is below the threshold (25.3, 29.1.2). */
+function loadCr8(vcpu: Vcpu, register: number, length: number): Verdict {
+  const { vmcs, cpu, memory } = vcpu;
+  const value = cpu.i32[register]!;
+  if (primary(vmcs, C.PROC_CR8_LOAD_EXITING)) return { reason: REASON.cr_access, qualification: Q.movCr(8, Q.CR_MOV_TO, register) };
+  if (!primary(vmcs, C.PROC_USE_TPR_SHADOW)) return "native";
+  if ((value & ~0xf) !== 0) cpu.raise(GP, 0);
+  memory.write32(vmcs.get(F.VIRTUAL_APIC_ADDRESS) + VTPR, value << 4);
+  cpu.priority!.taskPriority = value;       // the monitor's local APIC has its TPR there
+  if (value >= (vmcs.get(F.TPR_THRESHOLD) & 0xf)) return "done";
+  cpu.eip = cpu.eip + length | 0;
+  return { reason: REASON.tpr_below_threshold, instructionLength: 0 };
 }
 
 /** CLTS exits when the host owns TS and its shadow is set; with a clear shadow it does nothing. */

@@ -4,10 +4,11 @@
  */
 import * as S from "../hypervisor/cpu-state.js";
 import { GuestCrash } from "../hypervisor/trap.js";
-import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI, INFO_VALID, PROC_INTERRUPT_WINDOW_EXITING } from "./controls.js";
+import { BLOCKING_BY_MOV_SS, BLOCKING_BY_STI, INFO_VALID, PROC_INTERRUPT_WINDOW_EXITING, PROC_USE_TPR_SHADOW } from "./controls.js";
 import { vmEntry } from "./entry.js";
 import { recordExit } from "./exit.js";
 import { eventOf, externalInterrupt, type Exit, type ExitCause } from "./exit-record.js";
+import { VTPR } from "./intercepts-cr.js";
 import { BASIC_REASON, REASON_NAMES } from "./exit-reasons.js";
 import { type ExitField, HANDLERS } from "./handlers/index.js";
 import { VM_EXIT_VECTOR, type Vcpu } from "./vcpu.js";
@@ -73,6 +74,7 @@ function enterGuest(vcpu: Vcpu): void {
 /** False when the entry ended in another exit, which has been recorded. */
 function tryEntry(vcpu: Vcpu): boolean {
   prepareEvents(vcpu);
+  shadowTaskPriority(vcpu);
   const exit = vmEntry(vcpu);
   if (exit === undefined) return true;
   recordExit(vcpu, exit);
@@ -159,6 +161,14 @@ function prepareEvents(vcpu: Vcpu): void {
   }
   if (vcpu.pic.intr && interruptible(vcpu)) vcpu.writeEvent(externalInterrupt(vcpu.pic.acknowledge()));
   setInterruptWindow(vcpu, vcpu.pic.intr);
+}
+
+/** What the virtual local APIC has goes to the virtual-APIC page; the threshold is the class of what its priority holds back. */
+function shadowTaskPriority(vcpu: Vcpu): void {
+  const { priority } = vcpu.cpu;
+  if (priority === undefined || (vcpu.primaryControls & PROC_USE_TPR_SHADOW) === 0) return;
+  vcpu.memory.write32(vcpu.vmcs.get(F.VIRTUAL_APIC_ADDRESS) + VTPR, priority.taskPriority << 4);
+  if (vcpu.vmcs.get(F.TPR_THRESHOLD) !== priority.heldBack) vcpu.write(F.TPR_THRESHOLD, priority.heldBack);
 }
 
 /** Whether the guest takes interrupts at its next instruction. */

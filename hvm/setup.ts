@@ -13,10 +13,11 @@ const PRIMARY = C.ALLOWED.primary.zero | C.PROC_USE_TSC_OFFSETTING | C.PROC_HLT_
   C.PROC_RDPMC_EXITING | C.PROC_MOV_DR_EXITING | C.PROC_USE_IO_BITMAPS | C.PROC_USE_MSR_BITMAPS | C.PROC_ACTIVATE_SECONDARY_CONTROLS;
 
 /** Fills controls and host state: all ports, all MSRs but SYSENTER's, HLT, MOV DR and physical interrupts exit. */
-export function setUpVmcs(vcpu: Vcpu): void {
+export function setUpVmcs(vcpu: Vcpu, tprShadow: boolean): void {
   vcpu.write(F.PIN_BASED_CONTROLS, C.ALLOWED.pin.zero | C.PIN_EXTERNAL_INTERRUPT_EXITING | C.PIN_NMI_EXITING);
-  vcpu.primaryControls = PRIMARY;
-  vcpu.write(F.PRIMARY_CONTROLS, PRIMARY);
+  vcpu.primaryControls = tprShadow ? PRIMARY | C.PROC_USE_TPR_SHADOW : PRIMARY;
+  vcpu.write(F.PRIMARY_CONTROLS, vcpu.primaryControls);
+  if (tprShadow) vcpu.write(F.VIRTUAL_APIC_ADDRESS, vcpu.newFrame());
   vcpu.write(F.VM_EXIT_CONTROLS, C.ALLOWED.exit.zero | C.EXIT_SAVE_DEBUG_CONTROLS);
   vcpu.write(F.VM_ENTRY_CONTROLS, C.ALLOWED.entry.zero | C.ENTRY_LOAD_DEBUG_CONTROLS);
   vcpu.write(F.VMCS_LINK_POINTER, -1);

@@ -8,6 +8,7 @@ import { GP } from "./trap.js";
 /** Control registers (SDM vol. 3, 2.5): what MOV CR, LMSW, CLTS and task switches do, with all checks but CPL's. */
 
 const CR0_WRITABLE = S.CR0_PE | S.CR0_MP | S.CR0_EM | S.CR0_TS | S.CR0_NE | S.CR0_WP | S.CR0_AM | S.CR0_NW | S.CR0_CD | S.CR0_PG;
+const CR8_PRIORITY = 0xf;
 const CR4_WRITABLE = cr4Mask(MODEL);
 /** Bits of CR0 and CR4 whose change drops every translation (SDM vol. 3, 4.10.4.1). */
 const CR0_FLUSH = S.CR0_PE | S.CR0_WP | S.CR0_PG;
@@ -75,8 +76,16 @@ export function writeCr4(cpu: Cpu, value: number): void {
   cpu.modeChanged();
 }
 
-/** CR0, CR2, CR3 or CR4 by number. */
+/** MOV CR8: #GP(0) on a reserved bit. A lower priority may let a waiting interrupt in. */
+export function writeCr8(cpu: Cpu, value: number): void {
+  if ((value & ~CR8_PRIORITY) !== 0) cpu.raise(GP, 0);
+  cpu.priority!.taskPriority = value;
+  cpu.recheck = true;
+}
+
+/** CR0, CR2, CR3, CR4 or CR8 by number. */
 export function readControlRegister(cpu: Cpu, n: number): number {
+  if (n === 8) return cpu.priority!.taskPriority;
   return cpu.i32[S.CR0 + n]!;
 }
 
@@ -84,6 +93,7 @@ export function writeControlRegister(cpu: Cpu, n: number, value: number): void {
   if (n === 0) writeCr0(cpu, value);
   else if (n === 2) writeCr2(cpu, value);
   else if (n === 3) writeCr3(cpu, value);
+  else if (n === 8) writeCr8(cpu, value);
   else writeCr4(cpu, value);
 }
 

@@ -17,6 +17,13 @@ export interface Ports {
 }
 export type { PortDevice };
 
+/** The local APIC's task priority as CR8 has it: bits 7:4 of TPR (SDM vol. 3, 11.8.6). */
+export interface TaskPriority {
+  taskPriority: number;
+  /** Bits 7:4 of the highest vector that waits and that the task priority holds back; 0 when there is none. */
+  readonly heldBack: number;
+}
+
 /**
  * The processor's architectural state (in the heap) and the few things every part of it needs: registers, flags,
  * the mode the running code was translated for, and raising traps. What instructions do with it is elsewhere:
@@ -64,6 +71,8 @@ export class Cpu {
    * trap. The engine (translator/engine.ts) binds it. Hypervisors single-step a trapped instruction with it.
    */
   interpretOne: () => void = () => { throw new Error("no engine is bound"); };
+  /** What CR8 is, on a processor that has it. */
+  priority: TaskPriority | undefined = undefined;
   /** Model-specific registers, by index: [low, high]. */
   readonly msrs = new Map<number, [number, number]>();
 

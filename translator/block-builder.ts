@@ -24,7 +24,7 @@ export class BlockBuilder {
   constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean, more: readonly Feature[] = []) {
     this.cpu = cpu;
     this.binder = new Binder(cpu, translation, specialised);
-    this.decode = decoderFor(FEATURES.filter((f) => MODEL.instructions.includes(f) || more.includes(f)), IMPLEMENTED);
+    this.decode = decoderFor([...FEATURES.filter((f) => MODEL.instructions.includes(f)), ...more], IMPLEMENTED);
   }
 
   /**

@@ -96,6 +96,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;
   if (medium) installFirmware(platform, memory, medium, parts.disks, (name, n) => ledger.event(name, n));
+  if (parts.options.alternateCr8) cpu.priority = platform.interrupts.localApic;
   outside.platform?.(platform);
   return platform;
 }

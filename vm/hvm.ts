@@ -15,7 +15,7 @@ export const buildHvm: Builder = (parts) => {
   let platform: Platform | undefined = undefined;
   let xen: PvOnHvm | undefined = undefined;
   const controller = lateController(() => platform!);
-  const hvm = createHvm(machine, { mmu, pic: pvDrivers ? refreshed(controller, () => xen?.refresh()) : controller, map });
+  const hvm = createHvm(machine, { mmu, tprShadow: parts.options.alternateCr8 ?? false, pic: pvDrivers ? refreshed(controller, () => xen?.refresh()) : controller, map });
   const memory: GuestMemory = pvDrivers ? { ...hvm.memory, size: hvm.memory.size - SPECIAL_BYTES } : hvm.memory;
   platform = assemblePlatform(parts, memory, hvm.setA20, besideGuest);
   if (pvDrivers) hvm.vcpu.guestInterface = xen = new PvOnHvm({ machine, map, network, linear: (la) => hvm.linear(la), callback: platform.xenCallback! });

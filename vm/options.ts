@@ -40,6 +40,11 @@ export interface VmOptions {
    * of an emulated card.
    */
   readonly pvDrivers?: boolean;
+  /**
+   * The processor has CR8 in 32-bit code, encoded as AMD's processors have it (LOCK MOV CR0). No processor of Intel's does: it is there to measure
+   * what a write of CR8 costs in each mode.
+   */
+  readonly alternateCr8?: boolean;
   /** What an event costs; default the profile `xeon-2003`. */
   readonly profile?: CostProfile;
   /** Guest code may be compiled to JavaScript (the default where the host allows it); results never depend on it. */
@@ -56,5 +61,6 @@ export function checkOptions(options: VmOptions): void {
   if (mmu !== undefined && !MMUS.includes(mmu)) throw new UsageError(`unknown mmu '${mmu}': choose one of ${MMUS.join(", ")}`);
   if (mmu !== undefined && mode !== "hvm") throw new UsageError(`an mmu can be chosen in mode hvm only, not in ${mode}`);
   if (options.pvDrivers && mode !== "hvm") throw new UsageError(`paravirtual drivers are for mode hvm, not ${mode}`);
+  if (options.alternateCr8 && mode === "paravirt") throw new UsageError("a domain has no local APIC, and so no CR8");
   if (disks.length > 4) throw new UsageError("a machine has four disks at most");
 }

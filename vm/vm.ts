@@ -9,6 +9,7 @@ import { createMachine, type Machine, restartMachine } from "../hypervisor/machi
 import { GuestCrash } from "../hypervisor/trap.js";
 import type { BlockCache } from "../translator/block.js";
 import { Engine } from "../translator/engine.js";
+import { ALTERNATE_CR8 } from "../translator/isa/opcodes-notation.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
 import type { Assembly, Parts } from "./assembly.js";
@@ -72,7 +73,8 @@ export class Vm {
     const { parts, current: machine } = this;
     const assembly = BUILDERS[this.mode]({ ...parts, machine });
     machine.cpu.strategy = watchTimestamps(assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
-    const engine = new Engine(machine, { ...assembly.engine, jit: parts.options.jit });
+    const features = [...assembly.engine?.features ?? [], ...parts.options.alternateCr8 ? [ALTERNATE_CR8] as const : []];
+    const engine = new Engine(machine, { ...assembly.engine, features, jit: parts.options.jit });
     assembly.start(engine);
     return { assembly, engine };
   }

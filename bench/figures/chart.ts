@@ -1,7 +1,7 @@
 /** A table's cells as bars on a logarithmic axis: for each mode the published bar above ours. */
 import { element } from "../report/markup.js";
 import { figure } from "./format.js";
-import type { FigureTable, ShownCell } from "./model.js";
+import { type FigureTable, labelOf, type ShownCell } from "./model.js";
 
 export interface ChartShape {
   readonly width: number;
@@ -32,7 +32,7 @@ export function logChart(table: FigureTable, shape: ChartShape, alone = false): 
   const groups = columns.map((column) => {
     const own = cells.filter((cell) => cell.column === column);
     const parts: string[] = [];
-    if (shape.labels === 0) parts.push(element("text", { x: 0, y: y + 13, class: "label" }, escapeText(column)));
+    if (shape.labels === 0) parts.push(element("text", { x: 0, y: y + 13, class: "label" }, escapeText(labelOf(table, column))));
     const first = y + (shape.labels === 0 ? LABEL : 0);
     let at = first;
     for (const cell of own) {
@@ -47,7 +47,7 @@ export function logChart(table: FigureTable, shape: ChartShape, alone = false): 
       }
       at += PAIR_GAP;
     }
-    if (shape.labels > 0) parts.push(element("text", { x: shape.labels - 12, y: (first + at) / 2 + 2, "text-anchor": "end", class: "label" }, escapeText(column)));
+    if (shape.labels > 0) parts.push(element("text", { x: shape.labels - 12, y: (first + at) / 2 + 2, "text-anchor": "end", class: "label" }, escapeText(labelOf(table, column))));
     y = at + GAP;
     return element("g", {}, parts);
   });
@@ -78,9 +78,9 @@ function bar(x: (value: number) => number, low: number, value: number, y: number
 }
 
 /** One line a cell. */
-export function csv({ cells }: FigureTable): string {
+export function csv({ cells, standIns = {} }: FigureTable): string {
   const quoted = (text: string): string => /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   const number = (value: number | null): string => value === null ? "" : String(Number(value.toPrecision(6)));
-  const rows = cells.map((cell) => [cell.column, cell.mode, number(cell.published), number(cell.ours), number(cell.ratioPublished), number(cell.ratioOurs), number(cell.error), cell.status, cell.says ?? ""]);
+  const rows = cells.map((cell) => [cell.column, cell.mode, number(cell.published), number(cell.ours), number(cell.ratioPublished), number(cell.ratioOurs), number(cell.error), cell.status, cell.says ?? standIns[cell.column] ?? ""]);
   return [["column", "mode", "published", "ours", "ratioPublished", "ratioOurs", "error", "status", "says"], ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n";
 }

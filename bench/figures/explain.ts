@@ -1,6 +1,6 @@
 /** Why a prediction misses: a sentence for each mechanism, chosen by where the cell's cycles went and which way it is off. */
 import { breakDown, type Kind, priceEvents } from "../breakdown.js";
-import type { FigureTable, ShownCell } from "./model.js";
+import { type FigureTable, labelOf, type ShownCell } from "./model.js";
 
 type Mechanism = Kind | "hypercalls";
 
@@ -21,7 +21,7 @@ const SAME = 1.33, OTHER_SIZE = 3, OTHER_PROGRAM = 1000, SMALL = 0.05;
 
 /** One sentence about a cell that has an error. */
 export function explainMiss(table: FigureTable, cell: ShownCell): string {
-  const size = `${cell.column} in ${cell.mode}: ${describe(cell)}`;
+  const size = `${labelOf(table, cell.column)} in ${cell.mode}: ${describe(cell)}`;
   if (Math.abs(cell.error!) < SMALL || !cell.bar) return `${size}.`;
   const native = table.cells.find((other) => other.mode === "native" && other.column === cell.column);
   const slower = table.higherIsBetter ? cell.error! < 0 : cell.error! > 0;

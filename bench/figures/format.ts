@@ -1,7 +1,7 @@
 /** The tables on a terminal. */
 import { ratio, significant } from "../numbers.js";
 import { explainMiss, percent } from "./explain.js";
-import { type FigureTable, type ShownCell, statistics } from "./model.js";
+import { type FigureTable, labelOf, type ShownCell, statistics } from "./model.js";
 
 const LMBENCH = new Set(["sosp03-table3", "sosp03-table4", "sosp03-table5", "sosp03-table6"]);
 
@@ -20,11 +20,11 @@ export function together(tables: readonly FigureTable[]): string[] {
 }
 
 export function formatTable(table: FigureTable): string {
-  const { id, title, citation, provenance, profile, missing, notes } = table;
+  const { id, title, citation, provenance, profile, missing, notes, standIns = {} } = table;
   return [
     `${id}: ${title}`, `  ${citation}`, `  published values: ${provenance}${profile === "" ? "" : `; priced by ${profile}`}`, "",
     ...rowsOf(table), "",
-    ...verdict(table), ...missing.map(({ column, reason }) => `  ${column}: ${reason}`), ...notes.map((note) => `  * ${note}`), "",
+    ...verdict(table), ...missing.map(({ column, reason }) => `  ${column}: ${reason}`), ...Object.entries(standIns).map(([column, what]) => `  † ${column}: ${what}`), ...notes.map((note) => `  * ${note}`), "",
   ].join("\n");
 }
 
@@ -64,9 +64,10 @@ function verdictRows({ cells }: FigureTable): string[] {
   return align([["", ...columns], ...rows], 1);
 }
 
-function comparedRows({ cells, unit }: FigureTable): string[] {
+function comparedRows(table: FigureTable): string[] {
+  const { cells, unit } = table;
   const rows = cells.map((cell, i) => [
-    cells[i - 1]?.column === cell.column ? "" : cell.column, cell.mode, figure(cell.published), cell.failed === undefined ? figure(cell.ours) : "failed",
+    cells[i - 1]?.column === cell.column ? "" : labelOf(table, cell.column), cell.mode, figure(cell.published), cell.failed === undefined ? figure(cell.ours) : "failed",
     times(cell.ratioPublished), times(cell.ratioOurs), signed(cell.error), cell.status === "calibrated" ? "calibrated" : "",
   ]);
   return align([["", "", `published`, `ours (${unit})`, "ratio", "ours", "error", ""], ...rows], 2);

@@ -1,7 +1,7 @@
 /** Tables in the form of the originals: published and ours side by side, one row a mode. */
 import { element, escape } from "../report/markup.js";
 import { figure, signed, times } from "./format.js";
-import type { FigureTable, ShownCell } from "./model.js";
+import { type FigureTable, labelOf, type ShownCell } from "./model.js";
 
 export function grids(table: FigureTable): string {
   if (table.id === "popek-goldberg") return instructions(table);
@@ -23,7 +23,7 @@ const find = ({ cells }: FigureTable, mode: string, column: string): ShownCell |
 function grid(title: string, table: FigureTable, columns: readonly string[], name: (mode: string) => string | undefined, value: (cell: ShownCell) => number | null, ours: boolean): string {
   const modes = modesOf(table).filter((mode) => name(mode) !== undefined);
   const head = element("tr", {}, ["", ...modes.map((mode) => name(mode)!)].map((text) => element("th", { scope: "col" }, escape(text))));
-  const rows = columns.map((column) => element("tr", {}, [element("th", { scope: "row" }, escape(column)), ...modes.map((mode) => {
+  const rows = columns.map((column) => element("tr", {}, [element("th", { scope: "row" }, escape(labelOf(table, column))), ...modes.map((mode) => {
     const cell = find(table, mode, column);
     if (!cell) return element("td", {}, "");
     const mark = ours && cell.status === "calibrated" ? element("sup", { title: "calibrated: a constant was fitted to this cell" }, "c") : "";

@@ -49,6 +49,8 @@ export interface FigureTable {
   readonly cells: readonly ShownCell[];
   /** Columns of the original that this guest and machine cannot give. */
   readonly missing: readonly Missing[];
+  /** What was measured in place of a column's own operation, by column; marked wherever the column is printed. */
+  readonly standIns?: Readonly<Record<string, string>>;
   /** What a reader has to know. */
   readonly notes: readonly string[];
   /** Bars on a logarithmic axis, or upright in groups; a table that is not a chart has none. */
@@ -118,4 +120,9 @@ export function statistics(cells: readonly ShownCell[]): Statistics {
     worst: [...predicted].sort((a, b) => factor(b) - factor(a)).slice(0, WORST),
     within25: errors.filter((error) => error <= 0.25).length, within2x: predicted.filter((cell) => factor(cell) <= 2).length, pairs, ordered,
   };
+}
+
+/** A column's name as it is printed: a stand-in has its mark. */
+export function labelOf({ standIns }: FigureTable, column: string): string {
+  return standIns?.[column] === undefined ? column : `${column} †`;
 }

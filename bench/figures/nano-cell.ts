@@ -9,7 +9,7 @@ const MEMORY_MIB = 24, LIMIT = 20_000_000, READINGS = 6;
 
 export function runNano(name: string, mode: Mode, mmu: MmuKind | undefined, profile: CostProfile): Cell {
   const benchmark = nanoBenchmark(name)!;
-  const vm = createVm({ image: nanoKernel(benchmark), mode, memory: MEMORY_MIB, profile, ...(mmu === undefined ? {} : { mmu }) });
+  const vm = createVm({ image: nanoKernel(benchmark), mode, memory: MEMORY_MIB, profile, alternateCr8: benchmark.cr8 ?? false, ...(mmu === undefined ? {} : { mmu }) });
   const readings: VmStats[] = [];
   vm.onTimestamp(() => {
     readings.push(vm.stats());

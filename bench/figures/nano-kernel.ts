@@ -11,6 +11,8 @@ export interface NanoBenchmark {
   readonly shows: string;
   /** Code that runs in ring 3. */
   readonly user?: boolean;
+  /** Needs a processor that has CR8 outside of 64-bit mode. */
+  readonly cr8?: boolean;
   /** One turn of the loop; EDI counts the turns and ESI is the pass. */
   readonly body: string;
   /** What else the kernel has: handlers, the function that is called. */
@@ -27,6 +29,7 @@ const sweep = (from: string): string => `bb ${from} 31c0 0303 81c3 =1000 81fb ${
 export const NANO_BENCHMARKS: readonly NanoBenchmark[] = [
   { name: "syscall", unrolled: 1, user: true, shows: "SYSENTER to the kernel, SYSEXIT back.", body: "ba @returned 89e1 0f34", also: (code) => code.label("entered").put("0f35") },
   { name: "in", unrolled: 1, shows: "An input from port 80h, the chipset's POST port.", body: "e480" },
+  { name: "cr8wr", unrolled: 1, cr8: true, shows: "A write of CR8, in AMD's encoding for 32-bit code.", body: "f0 0f22c6" },
   { name: "call/ret", unrolled: 1, shows: "A call and its return.", body: "e8 >leaf", also: (code) => code.label("leaf").put("c3") },
   {
     name: "pgfault", unrolled: 1, user: true, shows: "A load from a page that is not there; the handler skips it.", body: `a1 ${ABSENT}`,

@@ -7,7 +7,7 @@ import { type ChartShape, csv, logChart, NARROW, WIDE } from "./chart.js";
 import { figure, together, verdict } from "./format.js";
 import { groupedChart } from "./grouped-chart.js";
 import { grids } from "./grids.js";
-import { type FigureTable, type ShownCell, statistics } from "./model.js";
+import { type FigureTable, labelOf, type ShownCell, statistics } from "./model.js";
 
 const EVENTS_SHOWN = 10;
 const MORE_STYLE = `
@@ -67,7 +67,7 @@ function overview(tables: readonly FigureTable[]): string {
 }
 
 function section(table: FigureTable): string {
-  const { id, title, citation, provenance, profile, notes, missing } = table;
+  const { id, title, citation, provenance, profile, notes, missing, standIns = {} } = table;
   const lines = verdict(table);
   return element("section", { id }, [
     element("h2", {}, `${escape(title)} <code>${escape(id)}</code>`),
@@ -78,6 +78,7 @@ function section(table: FigureTable): string {
     ] : []),
     lines.length === 0 ? "" : element("div", { class: "verdict" }, [element("p", {}, escape(lines[0]!.trim())), element("ul", {}, lines.slice(1).map((line) => element("li", {}, escape(line.replace(/^\s*- /, "")))))]),
     id === "vmexit-generations" ? "" : bars(table),
+    ...Object.entries(standIns).map(([column, what]) => element("p", { class: "shows" }, `<b>${escape(column)} †</b> ${escape(what)}`)),
     ...notes.map((note) => element("p", { class: "shows" }, escape(note))),
     ...missing.map(({ column, reason }) => element("p", { class: "shows" }, `<b>${escape(column)}</b>: ${escape(reason)}`)),
     element("pre", {}, `npx trivisor figures ${escape(id)} --report DIR`),
@@ -99,7 +100,7 @@ function bars(table: FigureTable): string {
   return element("details", { class: "all" }, [element("summary", { class: "opener" }, element("b", {}, "What the cycles go to")), kinds, element("div", { class: "bars" }, columns.flatMap((column) => {
     const cells = table.cells.filter((cell) => cell.column === column && cell.bar);
     const longest = Math.max(...cells.map(({ bar }) => bar!.counted.cycles / bar!.operations));
-    return [element("h3", {}, escape(column)), ...cells.map((cell) => barDetails(table.id, cell, longest))];
+    return [element("h3", {}, escape(labelOf(table, column))), ...cells.map((cell) => barDetails(table.id, cell, longest))];
   }))]);
 }
 

@@ -56,6 +56,8 @@ const TABLE: Readonly<Partial<Record<ReasonName, HandlerRow>>> = {
   entry_failure_msr_loading: row(entryFailure),
   gdtr_idtr_access: row(softwareInstruction),
   ldtr_tr_access: row(softwareInstruction),
+  /** The interrupt that has waited is injected on the way back. */
+  tpr_below_threshold: row(() => "again"),
   ept_violation: row(eptViolation, "qualification", "guestPhysical"),
   ept_misconfig: row(eptMisconfig, "guestPhysical"),
   wbinvd: row(invd),

@@ -125,6 +125,21 @@ export class LocalApic implements PortDevice {
     return (this.held[LVT_TIMER >> 4]! & LVT_MASKED) === 0;
   }
 
+  /** CR8. */
+  get taskPriority(): number {
+    return this.held[TPR >> 4]! >>> 4;
+  }
+
+  set taskPriority(priority: number) {
+    this.held[TPR >> 4] = priority << 4;
+    this.changed();
+  }
+
+  get heldBack(): number {
+    const waiting = this.requested.highest() >>> 4 & 0xf;
+    return this.requested.highest() !== NONE && waiting <= this.taskPriority ? waiting : 0;
+  }
+
   /** An edge of the NMI pin, which is LINT1. */
   nmiPin(): void {
     if ((this.held[LVT_LINT1 >> 4]! & (LVT_MASKED | DELIVERY)) === DELIVERY_NMI) this.nmi();

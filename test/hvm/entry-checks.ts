@@ -36,12 +36,14 @@ const ldt = rights("LDTR", 0x82);
 /** Breaks one rule each, starting from a state that violates none. */
 const CASES: Record<string, Break> = {
   "reserved bits of the pin-based controls are set properly": clear(F.PIN_BASED_CONTROLS, 2),
-  "reserved bits of the primary controls are set properly": or(F.PRIMARY_CONTROLS, C.PROC_USE_TPR_SHADOW),
+  "reserved bits of the primary controls are set properly": or(F.PRIMARY_CONTROLS, 1 << 27),
   "reserved bits of the secondary controls are clear": or(F.SECONDARY_CONTROLS, 1),
   "the CR3-target count is at most 4": set([F.CR3_TARGET_COUNT, 5]),
   "I/O bitmap A is a page of physical memory": or(F.IO_BITMAP_A, 0x800),
   "I/O bitmap B is a page of physical memory": set([F.IO_BITMAP_B + 1, 1]),
   "the MSR bitmap is a page of physical memory": set([F.MSR_BITMAP, 0x7ffff000]),
+  "the virtual-APIC page is a page of physical memory": all(or(F.PRIMARY_CONTROLS, C.PROC_USE_TPR_SHADOW), set([F.VIRTUAL_APIC_ADDRESS, 0x800])),
+  "bits 31:4 of the TPR threshold are clear": all(or(F.PRIMARY_CONTROLS, C.PROC_USE_TPR_SHADOW), set([F.TPR_THRESHOLD, 0x10])),
   "NMI-window exiting needs virtual NMIs": or(F.PRIMARY_CONTROLS, C.PROC_NMI_WINDOW_EXITING),
   "the VPID is not 0": set([F.VIRTUAL_PROCESSOR_ID, 0]),
   "the EPT memory type is uncacheable or write-back": (v) => v.set(F.EPT_POINTER, v.get(F.EPT_POINTER) & ~7 | 1),

@@ -256,6 +256,12 @@ on(["external_interrupt", "interrupt_window"], "leave it to what comes before th
   assert.is(handle(rootRig(), "interrupt_window"), "again");
 });
 
+on(["tpr_below_threshold"], "the guest goes on behind the write, with the interrupt that has waited", () => {
+  const rig = rootRig();
+  assert.is(handle(rig, "tpr_below_threshold"), "again");
+  assert.is(rig.vcpu.vmcs.get(F.GUEST_RIP), CODE);
+});
+
 on(["triple_fault", "entry_failure_guest_state", "entry_failure_msr_loading"], "stop, saying where and why", () => {
   const rig = rootRig();
   assert.throws(() => dispatchOf(rig, "triple_fault"), /VM exit 2 \(triple_fault\).*RIP 0x100000, qualification 0x0/);

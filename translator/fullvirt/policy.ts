@@ -55,7 +55,7 @@ const TABLE: readonly (readonly [string, Cell, Cell, Cell, Cell])[] = [
   ["OUT", "trap", "callout", "trap: permitted ports; else #GP to the guest", "exit: io_instruction"],
   ["INS", "trap", "callout", "trap: permitted ports; else #GP to the guest", "exit: io_instruction"],
   ["OUTS", "trap", "callout", "trap: permitted ports; else #GP to the guest", "exit: io_instruction"],
-  ["MOV_CR", "trap", "callout: writes; reads are inline", "replaced: mmuext_op new_baseptr; others trap", "exit: cr_access (CR3 and owned bits, under shadow paging; EPT executes)"],
+  ["MOV_CR", "trap", "callout: writes; reads, and CR8, are inline", "replaced: mmuext_op new_baseptr; others trap", "exit: cr_access (CR3 and owned bits, under shadow paging; EPT executes)"],
   ["MOV_DR", "trap", "callout", "replaced: set_debugreg", "exit: mov_dr"],
   ["CLTS", "trap", "inline", "replaced: fpu_taskswitch", "execute"],
   ["LMSW", "trap", "callout", "trap: #GP to the guest", "exit: cr_access (when it changes an owned bit)"],

@@ -27,7 +27,7 @@ function choosers(pic: InterruptController): Readonly<Record<string, Chooser>> {
   return {
     STI: (cpu) => opens(cpu) ? "callout.sti" : "inline.sti",
     POPF: (cpu, { opSize }) => opens(cpu) && (peek(cpu, 0, opSize === 16 ? 2 : 4) & S.FLAG_IF) !== 0 ? "callout.popf" : "inline.popf",
-    MOV_CR: (_cpu, { operands: [first] }) => isIndexed(first, "creg") ? `callout.cr${first.index}_write` : "inline.cr_read",
+    MOV_CR: (_cpu, { operands: [first] }) => isIndexed(first, "creg") ? first.index === 8 ? "inline.cr8_write" : `callout.cr${first.index}_write` : "inline.cr_read",
   };
 }
 

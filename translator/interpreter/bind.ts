@@ -22,7 +22,7 @@ export interface BoundInstruction {
 }
 
 /** Classes of the table's `cost` column that the ledger counts one by one; the rest costs cyclesPerInstruction alone. */
-const COUNTED = new Set(["div", "far", "segment", "string", "io", "system", "fpu_div", "fpu_trans", "fpu_state"]);
+export const COUNTED: ReadonlySet<string> = new Set(["div", "far", "segment", "string", "io", "system", "fpu_div", "fpu_trans", "fpu_state"]);
 
 type Reader = () => number;
 type Writer = (value: number) => void;

@@ -2,7 +2,7 @@
 
 import type { Decoded, Instruction, Invalid, Operand, Repeat, Width } from './instruction.js';
 import { ROWS } from './opcodes.js';
-import { TWO_BYTE_ESCAPE } from './opcodes-notation.js';
+import { ALTERNATE_CR8, TWO_BYTE_ESCAPE } from './opcodes-notation.js';
 import type { Feature, Row, Variant } from './opcodes-notation.js';
 import { Cursor } from './operands.js';
 import { ADDRESS_SIZE, LOCK, NOT_A_PREFIX, OPERAND_SIZE, PREFIX_CLASS, REP, REPNE, SEGMENT } from './prefixes.js';
@@ -44,7 +44,7 @@ export function decoderFor(features: Iterable<Feature>, implemented: ReadonlySet
   const key = `${[...enabled].sort().join()}:${implemented === null ? '*' : [...implemented].sort().join()}`;
   let decode = decoders.get(key);
   if (decode === undefined) {
-    decode = makeDecoder(ROWS.filter((row) => enabled.has(row.feature) && (implemented === null || implemented.has(row.mnemonic))));
+    decode = makeDecoder(ROWS.filter((row) => enabled.has(row.feature) && (implemented === null || implemented.has(row.mnemonic))), enabled.has(ALTERNATE_CR8));
     decoders.set(key, decode);
   }
   return decode;
@@ -72,7 +72,7 @@ function place(cells: Cell[], row: Row, variant: number): void {
   }
 }
 
-function makeDecoder(rows: readonly Row[]): Decode {
+function makeDecoder(rows: readonly Row[], alternateCr8: boolean): Decode {
   const cells = buildCells(rows);
   const cursor = new Cursor();
 
@@ -118,18 +118,21 @@ function makeDecoder(rows: readonly Row[]): Decode {
     if (row === null) return failure(c, offset);
     if (row.pattern.variant === '66') c.opSize = codeSize; // the prefix was part of the opcode
     if (row.rep === null) rep = '';
-    return finish(c, offset, row, lock, rep);
+    return finish(c, offset, row, lock, rep, alternateCr8);
   };
 }
 
-function finish(c: Cursor, offset: number, row: Row, lock: boolean, rep: Repeat): Decoded {
+function finish(c: Cursor, offset: number, row: Row, locked: boolean, rep: Repeat, alternateCr8: boolean): Decoded {
   const operands: Operand[] = [];
   for (const form of row.forms) if (form.read !== null) operands.push(form.read(c));
   const size = row.sizeForm === null ? c.opSize : row.sizeForm.width(c);
   const length = c.at - offset;
   if (c.at > c.end) return failure(c, offset);
-  if (lock && !(row.lock && operands[0]?.kind === 'mem')) return failure(c, offset);
   if (!registersExist(row, operands)) return failure(c, offset);
+  const cr0 = locked && alternateCr8 ? operands.findIndex((operand) => operand.kind === 'creg' && operand.index === 0) : -1;
+  if (cr0 >= 0) operands[cr0] = CR8;
+  const lock = locked && cr0 < 0;
+  if (lock && !(row.lock && operands[0]?.kind === 'mem')) return failure(c, offset);
   const instruction: Instruction = {
     invalid: null, row, mnemonic: row.mnemonic, length, opSize: c.opSize, addrSize: c.addrSize, size, lock, rep, seg: c.seg, operands, cc: row.cc,
   };
@@ -138,6 +141,7 @@ function finish(c: Cursor, offset: number, row: Row, lock: boolean, rep: Repeat)
 
 const SREG_COUNT = 6;
 const CODE_SEGMENT = 1;
+const CR8: Operand = { kind: 'creg', index: 8 };
 /** CR0, CR2, CR3, CR4. */
 const CONTROL_REGISTERS = 0b11101;
 

@@ -19,8 +19,11 @@ export const FEATURES = [
   'i386', 'fpu', '486', '586', 'tsc', 'msr', 'cx8', 'p6', 'cmov', 'sep', 'mmx', 'fxsr', 'sse', 'sse2', 'clflush', 'vmx',
 ] as const;
 
+/** LOCK before MOV to or from CR0 is CR8: how code that is not 64-bit reaches it on AMD's processors (APM vol. 3, "MOV CRn"; CPUID Fn8000_0001 ECX[4]). */
+export const ALTERNATE_CR8 = 'altmovcr8';
+
 /** Processor features. i386 is always there; 486 (BSWAP, CPUID …), 586 (RSM) and p6 (UD2, RDPMC, hints) are generations. */
-export type Feature = (typeof FEATURES)[number];
+export type Feature = (typeof FEATURES)[number] | typeof ALTERNATE_CR8;
 
 /** How a block ends. 'branch' may fall through; after 'system' a block must not go on, for other state has changed. */
 export type BlockEnd = 'branch' | 'jump' | 'call' | 'indirect' | 'ret' | 'far' | 'system';
