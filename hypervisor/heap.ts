@@ -1,5 +1,5 @@
 /**
- * One ArrayBuffer a machine: CPU state, the software TLB and machine memory side by side, so that generated
+ * One buffer a machine, a WebAssembly memory's where the host has WebAssembly: CPU state, the software TLB and machine memory side by side, so that generated
  * code reaches all of them through the same typed arrays, asm.js included.
  *
  *   0x0000000  CPU state (see cpu-state.ts)
@@ -11,6 +11,8 @@
  * `i32[(a + s) >>> 2]` is the operand: the 1 falls out in the shift. (No test of `a ^ s` can do: whatever word means
  * absent, some address matches it.)
  */
+import { WASM_PAGE_BYTES, type WasmMemory, webAssembly } from "./webassembly.js";
+
 export const STATE_BASE = 0;
 export const TLB_BASE = 0x0100000;
 export const RAM_BASE = 0x2000000;
@@ -30,6 +32,8 @@ export const TLB_USER_EXEC = TLB_USER_WRITE + TLB_PAGES;
 
 export interface Heap {
   readonly buffer: ArrayBuffer;
+  /** The WebAssembly memory whose buffer it is, or null. */
+  readonly memory: WasmMemory | null;
   readonly i32: Int32Array;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
@@ -41,9 +45,12 @@ export interface Heap {
 
 /** Makes the heap of a machine with `memoryBytes` bytes of machine memory (a multiple of PAGE_SIZE, under 2 GiB - 32 MiB). */
 export function createHeap(memoryBytes: number): Heap {
-  const buffer = new ArrayBuffer(Math.ceil((RAM_BASE + memoryBytes) / HEAP_UNIT) * HEAP_UNIT);
+  const bytes = Math.ceil((RAM_BASE + memoryBytes) / HEAP_UNIT) * HEAP_UNIT, pages = bytes / WASM_PAGE_BYTES;
+  const memory = webAssembly === null ? null : new webAssembly.Memory({ initial: pages, maximum: pages });
+  const buffer = memory?.buffer ?? new ArrayBuffer(bytes);
   return {
     buffer,
+    memory,
     i32: new Int32Array(buffer),
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),

@@ -2,7 +2,7 @@ import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
-import { type Form, generateRegion, GENERATED_MODE, successorsOf } from "./codegen/region.js";
+import { type Form, regionTree, GENERATED_MODE, successorsOf } from "./codegen/region.js";
 import { Runtime } from "./codegen/runtime.js";
 
 /** Most blocks and instructions one region joins. */
@@ -54,14 +54,14 @@ export class Compiler {
 
   private generate(entry: Block, form: Form): void {
     const blocks = this.discover(entry);
-    const generated = generateRegion(blocks, entry.mode, form);
-    const { needed, heads, entries } = generated;
+    const generated = regionTree(blocks, entry.mode, form);
+    const { needed, heads, entries, sites, ops } = generated, tables = { sites, ops };
     const run = this.runtime.link(generated, `region_${(entry.eip >>> 0).toString(16)}`, (entry.mode & S.MODE_USER) !== 0);
     const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * blocks.reduce((sum, b) => sum + b.instructions.length, 0) : Infinity;
     for (const [at, argument] of entries) {
       if (at !== entry && at.code?.form === "asm") continue;
       for (const block of at.code?.blocks ?? []) block.part(at);
-      at.code = { run, entry: argument, form: generated.form, needed, blocks, promoteAt, entered: 0, instructions: 0 };
+      at.code = { run, entry: argument, form: generated.form, needed, tables, blocks, promoteAt, entered: 0, instructions: 0 };
       for (const block of blocks) block.join(at);
     }
     for (const head of heads) head.head = true;

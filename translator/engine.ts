@@ -5,6 +5,7 @@ import { breakpointsHit, DR6_BS, raiseDebug, WATCH_EXECUTE } from "../hypervisor
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Machine } from "../hypervisor/machine.js";
 import type { TrapInfo } from "../hypervisor/strategy.js";
+import { webAssembly } from "../hypervisor/webassembly.js";
 import { Retry, Trap } from "../hypervisor/trap.js";
 import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
@@ -20,8 +21,8 @@ const SLICE_LIMIT = 100_000;
 /** Times a block is interpreted before its region is compiled. */
 const HOT = 800;
 
-/** See EngineOptions.promote. */
-const PROMOTE = 500;
+/** See EngineOptions.promote: asm.js by way of WebAssembly starts at once, and is optimised beside it. */
+const PROMOTE = webAssembly === null ? 500 : 0;
 
 /** Exceptions in a row without a completed instruction after which each counts as one: a guest that only faults meets its limits. */
 const STALL_LIMIT = 64;
@@ -58,7 +59,7 @@ export interface EngineOptions {
   readonly specialised?: boolean;
   /** Times a block is interpreted before its region is compiled (default 800). */
   readonly hot?: number;
-  /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (default 500; 0: at once). */
+  /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
   readonly promote?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
   readonly translation?: TranslationHooks;
@@ -334,6 +335,7 @@ export class Engine {
       const { code } = block;
       if (code !== null && i32[S.BUDGET]! >= code.needed) {
         compiler!.runtime.leave = false;
+        compiler!.runtime.region = code.tables;
         this.enter(code);
         if (code.instructions >= code.promoteAt && block.code === code) compiler!.promote(block);
       } else {

@@ -1,5 +1,5 @@
 import type { Block } from "./block.js";
-import { generateRegion, GENERATED_MODE } from "./codegen/region.js";
+import { regionTree, GENERATED_MODE } from "./codegen/region.js";
 import type { Engine } from "./engine.js";
 import { type PolicyCell, policyOf } from "./fullvirt/policy.js";
 import { format } from "./isa/format.js";
@@ -59,9 +59,9 @@ function listing(engine: Engine, block: Block, mode: ExplainedMode): ExplainedIn
 
 function sourceOf(block: Block, mode: ExplainedMode): string {
   if ((block.mode & GENERATED_MODE) !== GENERATED_MODE) return "// 16-bit or segmented code: always interpreted\n";
-  return generateRegion([block], block.mode, "plain", (instruction, eip) => {
+  return regionTree([block], block.mode, "plain", (instruction, eip) => {
     const line = `${(eip >>> 0).toString(16)}  ${format(instruction, eip)}`;
     const cell = policyFor(instruction, mode);
     return cell === null || harmless(cell) ? [line] : [line, TRAP_POINT + describePolicy(cell)];
-  }).source;
+  }).print();
 }

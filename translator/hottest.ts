@@ -1,5 +1,5 @@
 import type { Block, BlockCache } from "./block.js";
-import { generateRegion, remarkText } from "./codegen/region.js";
+import { regionTree, remarkText } from "./codegen/region.js";
 import { format } from "./isa/format.js";
 
 /** Where a guest's instructions were executed. */
@@ -36,6 +36,6 @@ function describe(block: Block, generated: boolean, instructions: number): HotSp
     address: block.eip >>> 0, tier: generated ? "generated" : "interpreted", executions: generated ? code!.entered : block.heat, instructions,
     blocks: generated ? code!.blocks.length : 1,
     listing: block.instructions.map((instruction, i) => `${(block.addresses[i]! >>> 0).toString(16)}  ${format(instruction, block.addresses[i]!)}`),
-    source: generated ? generateRegion(code!.blocks, block.mode, code!.form, remarkText).source : "",
+    source: generated ? regionTree(code!.blocks, block.mode, code!.form, remarkText).print() : "",
   };
 }

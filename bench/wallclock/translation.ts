@@ -1,6 +1,6 @@
 import type { Block } from "../../translator/block.js";
 import { type Form, regionTree } from "../../translator/codegen/region.js";
-import { compileRegion } from "../../translator/codegen/runtime.js";
+import { compileText } from "../../translator/codegen/runtime.js";
 import { decoderFor } from "../../translator/isa/decode.js";
 import { FEATURES } from "../../translator/isa/opcodes.js";
 import type { Vm } from "../../vm/vm.js";
@@ -71,5 +71,5 @@ let serial = 0;
 
 /** The host keeps what it has compiled by its text: each time it is another. */
 function compile(form: Form, source: string): void {
-  compileRegion(form, `${source}\n// ${serial++}\n`, "region");
+  compileText(form, `${source}\n// ${serial++}\n`, "region");
 }

@@ -4,7 +4,10 @@ import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semant
 import { type AccessContext, AsmLowerer } from "./asm-lower.js";
 import { assign, binary, identifier, literal, program, statement } from "./ast.js";
 import { print } from "./print.js";
+import { FOREIGN } from "./foreign.js";
 import { parametersOf, treeOf } from "./splice.js";
+import { wasmModule } from "./wasm-binary.js";
+import { type Callee, FunctionEncoder, INTRINSICS } from "./wasm-encode.js";
 
 /** Pure functions of ours that a module has a copy of, made from their own source. */
 const PURE: Readonly<Record<string, (...args: never[]) => number>> = { mulhu, mulhs, reverseBytes, lowestBit, highestBit, parity };
@@ -12,16 +15,21 @@ const STANDARD = new Set(["imul", "clz32"]);
 const VIEWS = [["i32", "Int32Array"], ["u8", "Uint8Array"], ["u16", "Uint16Array"]] as const;
 
 /** A function in asm.js, and the functions it calls. */
-interface AsmFunction { readonly print: () => string; readonly called: ReadonlySet<string> }
+interface AsmFunction {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** The locals behind the parameters, with what they are at the start. */
+  readonly locals: readonly (readonly [string, number])[];
+  readonly body: readonly Statement[];
+  readonly result: boolean;
+  readonly called: ReadonlySet<string>;
+}
 
-function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmFunction {
+function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], result: boolean, context: AccessContext): AsmFunction {
   const lowerer = new AsmLowerer(context);
   const lowered = lowerer.statements(body);
-  const coercions = parameters.map((p) => statement(assign(p, binary(identifier(p), "|", literal(0)))));
-  const locals = [...lowerer.locals].filter((local) => !parameters.includes(local));
-  const declared = locals.length === 0 ? "" : `var ${locals.map((local) => `${local} = ${lowerer.initial(local)}`).join(", ")};\n`;
-  const text = (): string => `function ${name}(${parameters.join(", ")}) {\n${print(program(coercions))}${declared}${print(program(lowered))}}\n`;
-  return { print: text, called: lowerer.called };
+  const locals = [...lowerer.locals].filter((local) => !parameters.includes(local)).map((local) => [local, lowerer.initial(local)] as const);
+  return { name, parameters, locals, body: lowered, result, called: lowerer.called };
 }
 
 const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [] };
@@ -31,19 +39,26 @@ function pureFunction(name: string): AsmFunction {
   let made = pure.get(name);
   if (made === undefined) {
     const tree = treeOf(PURE[name]!);
-    const { print: printed, called } = asmFunction(name, parametersOf(tree), tree.body.body, NO_ACCESSES);
-    const text = printed();
-    made = { print: () => text, called };
-    pure.set(name, made);
+    pure.set(name, made = asmFunction(name, parametersOf(tree), tree.body.body, true, NO_ACCESSES));
   }
   return made;
 }
 
-/**
- * Prints a module whose one function, which is its export, has the given parameters and body. It is linked with the standard library, an object that has the
- * functions it calls and that are not its own, and the heap.
- */
-export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): () => string {
+/** A module of asm.js whose first function is its export. */
+export interface AsmModule {
+  /** Its text: linked with the standard library, an object that has the functions it calls and that are not its own, and the heap. */
+  readonly print: () => string;
+  /** The same as a module of WebAssembly, for a heap of `pages` pages of WebAssembly's. */
+  readonly encode: (pages: number) => Uint8Array;
+}
+
+export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmModule {
+  const main = asmFunction(name, parameters, body, false, context);
+  return { print: () => printModule(main), encode: (pages) => encodeModule(main, pages) };
+}
+
+/** `main`, the functions it needs of ours that `own` wants in the module, and the names of all others that are called. */
+function closure(main: AsmFunction, own: (name: string) => boolean): { functions: AsmFunction[]; imports: string[] } {
   const functions: AsmFunction[] = [];
   const called = new Set<string>();
   const need = (made: AsmFunction): void => {
@@ -51,15 +66,42 @@ export function asmModule(name: string, parameters: readonly string[], body: rea
     for (const callee of made.called) {
       if (called.has(callee)) continue;
       called.add(callee);
-      if (PURE[callee] !== undefined) need(pureFunction(callee));
+      if (own(callee)) need(pureFunction(callee));
     }
   };
-  need(asmFunction(name, parameters, body, context));
-  const imports = [...called].filter((callee) => PURE[callee] === undefined);
-  return () => [
+  need(main);
+  return { functions, imports: [...called].filter((callee) => !own(callee)) };
+}
+
+function printModule(main: AsmFunction): string {
+  const { functions, imports } = closure(main, (name) => PURE[name] !== undefined);
+  return [
     '"use asm";\n',
     ...VIEWS.map(([view, type]) => `var ${view} = new stdlib.${type}(heap);\n`),
     ...imports.map((callee) => `var ${callee} = ${STANDARD.has(callee) ? "stdlib.Math" : "foreign"}.${callee};\n`),
-    ...functions.map((made) => made.print()), `return ${name};\n`,
+    ...functions.map(printFunction), `return ${main.name};\n`,
   ].join("");
+}
+
+function printFunction({ name, parameters, locals, body }: AsmFunction): string {
+  const coercions = parameters.map((p) => statement(assign(p, binary(identifier(p), "|", literal(0)))));
+  const declared = locals.length === 0 ? "" : `var ${locals.map(([local, value]) => `${local} = ${value}`).join(", ")};\n`;
+  return `function ${name}(${parameters.join(", ")}) {\n${print(program(coercions))}${declared}${print(program([...body]))}}\n`;
+}
+
+function encodeModule(main: AsmFunction, pages: number): Uint8Array {
+  const { functions, imports } = closure(main, (name) => PURE[name] !== undefined && !INTRINSICS.has(name));
+  const imported = imports.filter((name) => !INTRINSICS.has(name)).map((name) => ({ name, ...FOREIGN[name]! }));
+  const callees = new Map<string, Callee>();
+  for (const one of imported) callees.set(one.name, { ...one, index: callees.size });
+  for (const one of functions) callees.set(one.name, { parameters: one.parameters.length, result: one.result, index: callees.size });
+  return wasmModule(pages, imported, functions.map(({ name, parameters, locals, body, result }) => {
+    const numbers = new Map<string, number>();
+    for (const local of [...parameters, ...locals.map(([local]) => local)]) numbers.set(local, numbers.size);
+    const encoder = new FunctionEncoder(numbers, (callee) => callees.get(callee)!);
+    for (const [local, value] of locals) if (value !== 0) encoder.setLocal(local, value);
+    encoder.statements(body);
+    if (result) encoder.unreachable();
+    return { name, parameters: parameters.length, result, locals: locals.length, body: encoder.out };
+  }));
 }

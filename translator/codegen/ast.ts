@@ -81,8 +81,8 @@ export function continueTo(label: string): Statement {
   return { type: "ContinueStatement", label: identifier(label), ...AT };
 }
 
-export function returns(): Statement {
-  return { type: "ReturnStatement", argument: null, ...AT };
+export function returns(argument: Expression | null = null): Statement {
+  return { type: "ReturnStatement", argument, ...AT };
 }
 
 export function program(body: Statement[]): Program {

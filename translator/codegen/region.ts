@@ -6,6 +6,7 @@ import { flagsSurelyWritten, type Instruction } from "../isa/instruction.js";
 import { format } from "../isa/format.js";
 import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
+import type { AsmModule } from "./asm-module.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
 import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
@@ -26,6 +27,9 @@ const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
 const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
 
+/** What a region's code names by number: where accesses that may fault stand, and the interpreter's closures that it runs. */
+export interface RegionTables { readonly sites: readonly Site[]; readonly ops: readonly Op[] }
+
 /** Generated code of a region, attached to the block it is entered by. */
 export interface RegionCode {
   /**
@@ -42,6 +46,7 @@ export interface RegionCode {
   instructions: number;
   /** Instructions that must be left in the budget to enter. */
   readonly needed: number;
+  readonly tables: RegionTables;
   readonly blocks: readonly Block[];
   /** Instructions after which it is made anew in its faster form. */
   readonly promoteAt: number;
@@ -54,22 +59,20 @@ export interface RegionCode {
 export type Form = "plain" | "asm";
 
 /** The code of a region before it is printed, and what it must be given to run. */
-export interface RegionTree {
+export interface RegionTree extends RegionTables {
   readonly form: Form;
   /** There is no asm.js for it: x87 instructions work on doubles. */
   readonly onlyPlain: boolean;
-  /** The body of a function of `soft`, or a module. */
-  readonly print: () => string;
+  /** The body of a function of `soft`, or a module of asm.js. */
+  readonly print: Printer;
+  /** The module as WebAssembly; null for plain code. */
+  readonly encode: AsmModule["encode"] | null;
   readonly needed: number;
-  readonly sites: readonly Site[];
-  readonly ops: readonly Op[];
   /** Blocks where it may leave in the middle of its work: it must be possible to enter there. */
   readonly heads: readonly Block[];
   /** Blocks that asm.js code can be entered at, and what it is to be called with for each. */
   readonly entries: readonly (readonly [Block, number])[];
 }
-
-export interface RegionSource extends RegionTree { readonly source: string }
 
 /** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
 export function successorsOf(block: Block): readonly number[] {
@@ -148,7 +151,7 @@ class RegionBuilder {
     const { form, onlyPlain, needed } = this;
     const body = structure(this.graph, (node, jump) => this.node(node, jump));
     for (const { caches, enter } of this.loops) enter.push(...forgetPages(caches.all));
-    return { form, onlyPlain, print: this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
+    return { form, onlyPlain, ...this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
   }
 
   private entries(): [Block, number][] {
@@ -413,7 +416,7 @@ class RegionBuilder {
 
   // ---- the function ------------------------------------------------------------------------------------------------
 
-  private assemble(body: readonly Statement[]): Printer {
+  private assemble(body: readonly Statement[]): Pick<RegionTree, "print" | "encode"> {
     const { used, written, flagsWritten, x87, pending, user } = this.context;
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
@@ -426,7 +429,8 @@ class RegionBuilder {
     if (x87) reload.push(A.statement(A.call("xreset", [])));
     const filled = fillMarkers(body, spill, reload);
     const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
-    return this.form === "asm" ? asmShell(parts, { ...tablesFor(user), sites: this.context.sites }) : plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH]);
+    if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites });
+    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH]), encode: null };
   }
 }
 
@@ -496,10 +500,4 @@ export const remarkText: Remark = (instruction, eip) => [`${(eip >>> 0).toString
 /** Makes the code of the region whose first block is entered; the blocks are distinct and of one mode. */
 export function regionTree(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionTree {
   return new RegionBuilder(blocks, mode, form, remark).build();
-}
-
-/** The same with its source. */
-export function generateRegion(blocks: readonly Block[], mode: number, form: Form, remark: Remark | null = null): RegionSource {
-  const tree = regionTree(blocks, mode, form, remark);
-  return { ...tree, source: tree.print() };
 }

@@ -1,14 +1,19 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
+import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { FRAME_CODE, FRAME_MMIO, FRAME_ROM } from "../../hypervisor/memory.js";
 import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
+import type { AsmModule } from "./asm-module.js";
 import type { Site } from "./emit.js";
+import { relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
-import type { Form, RegionSource } from "./region.js";
+import type { Form, RegionTables, RegionTree } from "./region.js";
+import type { Printer } from "./shell.js";
+import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 
@@ -19,18 +24,20 @@ export const RUNTIME_NAMES = [
   "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
 
-/** The same for asm.js, beside what it takes from the standard library and the slow halves of accesses: the object it is linked with has them. */
-const FOREIGN_NAMES = ["arithmeticFlags", "carryFlag", "condition", "indirect"] as const;
-
 const WIDTHS = [8, 16, 32] as const, KINDS = ["load", "store", "update"] as const;
 
 /** Runs a region; see RegionCode.run. */
 export type Run = (argument: number) => void;
 
-/** Compiles a region's source: a function that makes it runnable when it is given what it uses. */
-export function compileRegion(form: Form, source: string, name: string): (...values: never[]) => unknown {
+/** Compiles the text of a region's code: a function that makes it runnable when it is given what it uses. */
+export function compileText(form: Form, source: string, name: string): (...values: never[]) => unknown {
   const code = form === "asm" ? new Function("stdlib", "foreign", "heap", source) : new Function(...RUNTIME_NAMES, `"use strict";\nreturn function ${name}(soft) {\n${source}}`);
   return code as (...values: never[]) => unknown;
+}
+
+/** Compiles a region of asm.js by way of WebAssembly, for a heap of `pages` of its pages. */
+export function compileModule(encode: AsmModule["encode"], pages: number): WasmModule {
+  return new webAssembly!.Module(encode(pages));
 }
 
 /**
@@ -51,6 +58,10 @@ export class Runtime {
   /** Values of RUNTIME_NAMES but for those of one region, for supervisor and for user code. */
   private readonly values: readonly [readonly unknown[], readonly unknown[]];
   private readonly foreign: Readonly<Record<string, unknown>>;
+  /** The same as functions of WebAssembly, once there is a module to link with them. */
+  private relay: Readonly<Record<string, unknown>> | null = null;
+  /** Of the asm.js code that runs; to be set before it is entered. */
+  region: RegionTables = { ops: [], sites: [] };
 
   constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
     this.cpu = cpu;
@@ -60,29 +71,42 @@ export class Runtime {
       load: [this.loader(1), this.loader(2), this.loader(4)], store: [this.storer(1), this.storer(2), this.storer(4)],
       update: [this.updater(1), this.updater(2), this.updater(4)],
     };
+    const indirect = (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); };
     const common = [
       arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
-      highestBit, (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); },
+      highestBit, indirect,
       ...this.x87Values(),
     ];
     const views = [heap.i32, heap.u8, heap.u16];
     this.values = [[...views, ...memoryAccess(heap, false, slow), ...common], [...views, ...memoryAccess(heap, true, slow), ...common]];
-    const own = FOREIGN_NAMES.map((name) => [name, common[RUNTIME_NAMES.indexOf(name) - RUNTIME_NAMES.indexOf("arithmeticFlags")]]);
     const halves = KINDS.flatMap((kind) => WIDTHS.map((z, i) => [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]!) : this.flaggingLoad(slow[kind][i]!)]));
-    this.foreign = Object.fromEntries([...own, ...halves]) as Record<string, unknown>;
+    this.foreign = {
+      arithmeticFlags, carryFlag, condition, indirect, ...Object.fromEntries(halves) as Record<string, unknown>,
+      op: (k: number): boolean => {
+        this.region.ops[k]!();
+        return this.leave;
+      },
+      fault: (budget: number) => this.rethrow(budget, this.region.sites),
+    };
   }
 
   /** Makes a region's code runnable. */
-  link({ form, source, ops, sites }: RegionSource, name: string, user: boolean): Run {
+  link({ form, print, encode, ops, sites }: RegionTree, name: string, user: boolean): Run {
+    if (encode !== null) return this.linkModule(encode, print, name);
     const op = (k: number): boolean => {
       ops[k]!();
       return this.leave;
     };
-    const make = compileRegion(form, source, name) as (...values: unknown[]) => Run;
-    if (form === "asm") {
-      return make(globalThis, { ...this.foreign, op, fault: (budget: number) => this.rethrow(budget, sites) }, this.cpu.heap.buffer);
-    }
+    const make = compileText(form, print(), name) as (...values: unknown[]) => Run;
     return make(...this.values[user ? 1 : 0], op, ops, (budget: number) => this.fault(budget, sites));
+  }
+
+  private linkModule(encode: AsmModule["encode"], print: Printer, name: string): Run {
+    const { buffer, memory } = this.cpu.heap;
+    if (memory === null) return (compileText("asm", print(), name) as (...values: unknown[]) => Run)(globalThis, this.foreign, buffer);
+    this.relay ??= relayed(this.foreign);
+    const module = compileModule(encode, buffer.byteLength / WASM_PAGE_BYTES);
+    return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay }).exports[name] as Run;
   }
 
   private flaggingLoad(slow: SlowLoad): SlowLoad {

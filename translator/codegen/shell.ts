@@ -1,7 +1,7 @@
 import type { Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
 import { type AccessContext, FAULT } from "./asm-lower.js";
-import { asmModule } from "./asm-module.js";
+import { type AsmModule, asmModule } from "./asm-module.js";
 import * as A from "./ast.js";
 import { BUDGET_LOCAL, EXIT_EIP } from "./emit.js";
 import { print } from "./print.js";
@@ -62,7 +62,7 @@ export function plainShell({ body, spill, reload, needed }: RegionParts, locals:
 }
 
 /** An asm.js module; `fault` throws what the access that faulted would have thrown. */
-export function asmShell({ entry, body, spill, reload, selector }: RegionParts, context: AccessContext): Printer {
+export function asmShell({ entry, body, spill, reload, selector }: RegionParts, context: AccessContext): AsmModule {
   return asmModule(`region_${(entry >>> 0).toString(16)}`, selector === null ? [] : [selector], [
     A.statement(A.assign(BUDGET_LOCAL, budget)), ...reload,
     A.labeled(FAULT, A.block([A.labeled(EXIT, A.block([...body])), ...leave(spill), A.returns()])),

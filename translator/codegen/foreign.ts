@@ -1,0 +1,40 @@
+import { type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
+import { call, identifier, returns, statement } from "./ast.js";
+import { type Access, slowName } from "./memory-access.js";
+import { IMPORTED_FUNCTIONS, type Signature, wasmModule } from "./wasm-binary.js";
+import { FunctionEncoder } from "./wasm-encode.js";
+
+const KINDS: readonly Access["kind"][] = ["load", "store", "update"], WIDTHS = [8, 16, 32];
+
+/** What asm.js code calls and its module does not have, by name: slow halves of accesses, flags by an operation not known, the run loop's help. */
+export const FOREIGN: Readonly<Record<string, Signature>> = {
+  ...Object.fromEntries(KINDS.flatMap((kind) => WIDTHS.map((z) => [slowName(kind, z), kind === "store" ? { parameters: 3, result: false } : { parameters: 2, result: true }]))),
+  arithmeticFlags: { parameters: 4, result: true },
+  carryFlag: { parameters: 4, result: true },
+  condition: { parameters: 5, result: true },
+  indirect: { parameters: 0, result: false },
+  op: { parameters: 1, result: true },
+  fault: { parameters: 1, result: false },
+};
+
+let relay: WasmModule | null = null;
+
+/**
+ * The foreign functions as WebAssembly's, each calling the one it is made of: to modules that are linked with these, and not with
+ * JavaScript's own, the host makes no transitions to JavaScript, which would take it longer than many a module itself.
+ */
+export function relayed(foreign: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  relay ??= new webAssembly!.Module(relayModule());
+  return new webAssembly!.Instance(relay, { [IMPORTED_FUNCTIONS]: foreign }).exports;
+}
+
+function relayModule(): Uint8Array {
+  const imported = Object.entries(FOREIGN).map(([name, signature]) => ({ name, ...signature }));
+  return wasmModule(0, imported, imported.map(({ name, parameters, result }, index) => {
+    const names = Array.from({ length: parameters }, (_, i) => `p${i}`);
+    const encoder = new FunctionEncoder(new Map(names.map((local, i) => [local, i])), () => ({ parameters, result, index }));
+    const called = call(name, names.map(identifier));
+    encoder.statements([result ? returns(called) : statement(called)]);
+    return { name, parameters, result, locals: 0, body: encoder.out };
+  }));
+}

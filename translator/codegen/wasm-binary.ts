@@ -1,0 +1,153 @@
+/**
+ * The WebAssembly binary format (webassembly.github.io/spec, Binary Format) of modules whose functions take and give 32-bit
+ * integers and work on at most one memory, which is imported.
+ */
+
+/** A growing run of bytes. */
+export class Bytes {
+  private data = new Uint8Array(1024);
+  length = 0;
+
+  byte(value: number): void {
+    if (this.length === this.data.length) this.grow(1);
+    this.data[this.length++] = value;
+  }
+
+  /** Unsigned LEB128. */
+  unsigned(value: number): void {
+    let rest = value >>> 0;
+    for (; rest >= 0x80; rest >>>= 7) this.byte((rest & 0x7f) | 0x80);
+    this.byte(rest);
+  }
+
+  /** Signed LEB128 of a 32-bit integer. */
+  signed(value: number): void {
+    let rest = value | 0;
+    for (; rest < -64 || rest > 63; rest >>= 7) this.byte((rest & 0x7f) | 0x80);
+    this.byte(rest & 0x7f);
+  }
+
+  name(text: string): void {
+    this.unsigned(text.length);
+    for (let i = 0; i < text.length; i++) this.byte(text.charCodeAt(i));
+  }
+
+  append(other: Bytes): void {
+    if (this.length + other.length > this.data.length) this.grow(other.length);
+    this.data.set(other.bytes(), this.length);
+    this.length += other.length;
+  }
+
+  /** A view, right until more is written. */
+  bytes(): Uint8Array {
+    return this.data.subarray(0, this.length);
+  }
+
+  private grow(more: number): void {
+    const wider = new Uint8Array(Math.max(2 * this.data.length, this.length + more));
+    wider.set(this.data);
+    this.data = wider;
+  }
+}
+
+/** How a function is called: its number of parameters, and whether it gives a result. */
+export interface Signature { readonly parameters: number; readonly result: boolean }
+
+export interface ImportedFunction extends Signature { readonly name: string }
+
+/** `body` holds instructions alone, without the final `end`. */
+export interface DefinedFunction extends Signature { readonly name: string; readonly locals: number; readonly body: Bytes }
+
+/** The names of the two import objects: the memory is `heap.memory`. */
+export const IMPORTED_FUNCTIONS = "f", IMPORTED_HEAP = "heap", IMPORTED_MEMORY = "memory";
+
+export const I32 = 0x7f;
+const FUNCTION_TYPE = 0x60, EXTERNAL_FUNCTION = 0, EXTERNAL_MEMORY = 2, MEMORY_WITH_MAXIMUM = 1, END = 0x0b;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const NAME_SECTION_FUNCTIONS = 1;
+const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
+/**
+ * A module that imports a memory of `pages` pages (0: none) and `imported`, and has `defined`, which it exports by their names. Functions are
+ * numbered in this order: imported, then defined. Their names are in the name section, for profilers.
+ */
+export function wasmModule(pages: number, imported: readonly ImportedFunction[], defined: readonly DefinedFunction[]): Uint8Array {
+  const types = new Map<string, number>();
+  const typeSection = new Bytes();
+  const type = ({ parameters, result }: Signature): number => {
+    const key = `${parameters}${result}`;
+    let index = types.get(key);
+    if (index === undefined) {
+      types.set(key, index = types.size);
+      typeSection.byte(FUNCTION_TYPE);
+      typeSection.unsigned(parameters);
+      for (let i = 0; i < parameters; i++) typeSection.byte(I32);
+      typeSection.unsigned(result ? 1 : 0);
+      if (result) typeSection.byte(I32);
+    }
+    return index;
+  };
+  const imports = new Bytes();
+  if (pages !== 0) {
+    imports.name(IMPORTED_HEAP);
+    imports.name(IMPORTED_MEMORY);
+    for (const value of [EXTERNAL_MEMORY, MEMORY_WITH_MAXIMUM, pages, pages]) imports.unsigned(value);
+  }
+  for (const one of imported) {
+    imports.name(IMPORTED_FUNCTIONS);
+    imports.name(one.name);
+    imports.byte(EXTERNAL_FUNCTION);
+    imports.unsigned(type(one));
+  }
+  const functions = new Bytes(), exports = new Bytes(), code = new Bytes();
+  defined.forEach((one, i) => {
+    functions.unsigned(type(one));
+    exports.name(one.name);
+    exports.byte(EXTERNAL_FUNCTION);
+    exports.unsigned(imported.length + i);
+    const body = new Bytes();
+    body.unsigned(one.locals === 0 ? 0 : 1);
+    if (one.locals !== 0) {
+      body.unsigned(one.locals);
+      body.byte(I32);
+    }
+    body.append(one.body);
+    body.byte(END);
+    code.unsigned(body.length);
+    code.append(body);
+  });
+  const out = new Bytes();
+  for (const byte of MAGIC_AND_VERSION) out.byte(byte);
+  const vector = (id: number, count: number, contents: Bytes): void => {
+    const section = new Bytes();
+    section.unsigned(count);
+    section.append(contents);
+    out.byte(id);
+    out.unsigned(section.length);
+    out.append(section);
+  };
+  vector(SECTION.type, types.size, typeSection);
+  vector(SECTION.import, (pages === 0 ? 0 : 1) + imported.length, imports);
+  vector(SECTION.function, defined.length, functions);
+  vector(SECTION.export, defined.length, exports);
+  vector(SECTION.code, defined.length, code);
+  nameSection(out, imported.length, defined);
+  return out.bytes().slice();
+}
+
+function nameSection(out: Bytes, first: number, defined: readonly DefinedFunction[]): void {
+  const names = new Bytes();
+  names.unsigned(defined.length);
+  defined.forEach(({ name }, i) => {
+    names.unsigned(first + i);
+    names.name(name);
+  });
+  const section = new Bytes();
+  section.name("name");
+  section.byte(NAME_SECTION_FUNCTIONS);
+  section.unsigned(names.length);
+  section.append(names);
+  out.byte(SECTION.custom);
+  out.unsigned(section.length);
+  out.append(section);
+}
