@@ -20,6 +20,7 @@ const PER = CD_SECTOR / SECTOR_SIZE;
 
 /** Whether a medium's first sector says that it boots. */
 export function hasBootSector(backend: BlockBackend): boolean {
+  if (backend.sectors === 0) return false;
   const bytes = new Uint8Array(SECTOR_SIZE);
   backend.read(0, 1, bytes);
   return bytes[SIGNATURE_AT] === 0x55 && bytes[SIGNATURE_AT + 1] === 0xaa;

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import * as S from "../../hypervisor/cpu-state.js";
 import { enterProtectedFlat, resetCpu } from "../../hypervisor/reset.js";
 import { REAL_ATTR } from "../../hypervisor/segmentation.js";
+import { createVm } from "../../index.js";
 import { createTarget, STRATEGIES, type Target } from "./machines.js";
 
 const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, TSS2 = 0x3100, CODE = 0x8000;
@@ -129,6 +130,15 @@ test("classic: a device that writes one descriptor changes that one's copy, what
     assert.is(engine.run(10).reason, "idle");
     assert.is(cpu.i32[S.EAX]! & 0xff, 0x77);
   }
+});
+
+test("a disk without a sector is one that does not boot", () => {
+  const image = new Uint8Array(1024);
+  image.set([0x55, 0xaa], 510);
+  image.set([0xcd, 0x18], 0); // int 18h: this one does not boot either
+  const vm = createVm({ image, mode: "native", memory: 8, disks: [new Uint8Array(0)] });
+  vm.run({ instructions: 100_000 });
+  assert.match(vm.screenText() ?? "", /boot/i);
 });
 
 test.run();
