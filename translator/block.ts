@@ -25,6 +25,8 @@ export interface FoundBlock {
 }
 
 const NONE: readonly never[] = [];
+/** What lines without blocks share; never written. */
+const NO_BLOCKS: Block[] = [];
 
 /**
  * A run of guest instructions that ends at the first transfer, at a page's end or at BLOCK_LIMIT. A class, so that all blocks
@@ -103,12 +105,78 @@ const TABLE_MASK = (1 << TABLE_BITS) - 1;
 /** MODE values are below this. */
 const MODES = 256;
 
+const LINE_SHIFT = 6, LINES = PAGE_SIZE >>> LINE_SHIFT;
+
+/** The blocks that lie in a frame, by lines of 64 bytes: a write to a page of code looks at those of its own line only. */
+class CodeFrame {
+  private readonly frame: number;
+  private readonly lines = new Array<Block[]>(LINES).fill(NO_BLOCKS);
+  private blocks = 0;
+
+  constructor(frame: number) {
+    this.frame = frame;
+  }
+
+  get empty(): boolean {
+    return this.blocks === 0;
+  }
+
+  add(block: Block): void {
+    this.blocks++;
+    const last = lineOf(this.end(block) - 1);
+    for (let line = lineOf(this.start(block)); line <= last; line++) {
+      if (this.lines[line]!.length === 0) this.lines[line] = [block];
+      else this.lines[line]!.push(block);
+    }
+  }
+
+  delete(block: Block): void {
+    this.blocks--;
+    const last = lineOf(this.end(block) - 1);
+    for (let line = lineOf(this.start(block)); line <= last; line++) {
+      const others = this.lines[line]!;
+      if (others.length === 1) this.lines[line] = NO_BLOCKS;
+      else others.splice(others.indexOf(block), 1);
+    }
+  }
+
+  /** The blocks that hold any of `length` bytes at `pa`, each once. */
+  at(pa: number, length: number): readonly Block[] {
+    const from = pa & (PAGE_SIZE - 1), to = from + length, first = lineOf(from), last = lineOf(to - 1);
+    let hit: Block[] = NO_BLOCKS;
+    for (let line = first; line <= last; line++) {
+      for (const block of this.lines[line]!) {
+        const start = this.start(block);
+        if (start >= to || this.end(block) <= from || line !== Math.max(first, lineOf(start))) continue;
+        if (hit === NO_BLOCKS) hit = [block];
+        else hit.push(block);
+      }
+    }
+    return hit;
+  }
+
+  /**
+   * First byte of the block in this frame. One that begins in another frame has its last bytes at the start of this one; one whose both pages
+   * are this frame is taken to hold all of it.
+   */
+  private start(block: Block): number {
+    return block.crossFrame === this.frame ? 0 : block.physical & (PAGE_SIZE - 1);
+  }
+
+  private end(block: Block): number {
+    const end = (block.physical & (PAGE_SIZE - 1)) + block.bytes;
+    return block.physical >>> 12 === this.frame ? Math.min(end, PAGE_SIZE) : end - PAGE_SIZE;
+  }
+}
+
+const lineOf = (offset: number): number => offset >>> LINE_SHIFT;
+
 /** Blocks by machine-physical address and mode, and by the frames they lie in. */
 export class BlockCache {
   /** The blocks looked up last: most look-ups end here. */
   private readonly recent: (Block | null)[] = new Array<Block | null>(1 << TABLE_BITS).fill(null);
   private readonly blocks = new Map<number, Block[]>();
-  private readonly frames = new Map<number, Set<Block>>();
+  private readonly frames = new Map<number, CodeFrame>();
   private instructions = 0;
   /** Instructions kept at most. */
   readonly capacity: number;
@@ -142,32 +210,29 @@ export class BlockCache {
     if (others === undefined) this.blocks.set(key, [block]);
     else others.push(block);
     this.addToFrame(block.physical >>> 12, block);
-    if (block.crossFrame >= 0) this.addToFrame(block.crossFrame, block);
+    if (crosses(block)) this.addToFrame(block.crossFrame, block);
     this.instructions += weight(block);
   }
 
   private addToFrame(frame: number, block: Block): void {
-    const blocks = this.frames.get(frame);
-    if (blocks === undefined) {
-      this.frames.set(frame, new Set([block]));
-      this.onFrame(frame, true);
-    } else blocks.add(block);
+    const known = this.frames.get(frame);
+    if (known !== undefined) return known.add(block);
+    const first = new CodeFrame(frame);
+    first.add(block);
+    this.frames.set(frame, first);
+    this.onFrame(frame, true);
   }
 
   /** Drops the blocks that hold any of `length` bytes at machine-physical `pa` (within one page); gives them. */
-  invalidate(pa: number, length: number): Block[] {
-    const frame = pa >>> 12;
-    const hit: Block[] = [];
-    for (const block of this.frames.get(frame) ?? []) if (overlaps(block, frame, pa, length)) hit.push(block);
+  invalidate(pa: number, length: number): readonly Block[] {
+    const hit = this.frames.get(pa >>> 12)?.at(pa, length) ?? NONE;
     for (const block of hit) this.drop(block);
     return hit;
   }
 
   /** Whether any cached block lies over `length` bytes at machine-physical `pa` (within one page). */
   holds(pa: number, length: number): boolean {
-    const frame = pa >>> 12;
-    for (const block of this.frames.get(frame) ?? []) if (overlaps(block, frame, pa, length)) return true;
-    return false;
+    return (this.frames.get(pa >>> 12)?.at(pa, length) ?? NONE).length !== 0;
   }
 
   drop(block: Block): void {
@@ -187,12 +252,16 @@ export class BlockCache {
     const others = this.blocks.get(key)!;
     if (others.length === 1) this.blocks.delete(key);
     else others.splice(others.indexOf(block), 1);
-    for (const frame of [block.physical >>> 12, block.crossFrame]) {
-      const blocks = this.frames.get(frame);
-      if (blocks === undefined || !blocks.delete(block) || blocks.size !== 0) continue;
-      this.frames.delete(frame);
-      this.onFrame(frame, false);
-    }
+    this.removeFromFrame(block.physical >>> 12, block);
+    if (crosses(block)) this.removeFromFrame(block.crossFrame, block);
+  }
+
+  private removeFromFrame(frame: number, block: Block): void {
+    const code = this.frames.get(frame)!;
+    code.delete(block);
+    if (!code.empty) return;
+    this.frames.delete(frame);
+    this.onFrame(frame, false);
   }
 
   /** Every block kept. */
@@ -220,9 +289,7 @@ function weight(block: Block): number {
   return block.instructions.length + 1;
 }
 
-function overlaps(block: Block, frame: number, pa: number, length: number): boolean {
-  if (block.physical >>> 12 === frame) return pa < block.physical + block.bytes && pa + length > block.physical;
-  // The block begins on another page and its last bytes lie at the start of this one.
-  const within = (block.physical & (PAGE_SIZE - 1)) + block.bytes - PAGE_SIZE;
-  return (pa & (PAGE_SIZE - 1)) < within;
+/** Whether it lies in a second frame: its last instruction may cross into another page of the same one. */
+function crosses(block: Block): boolean {
+  return block.crossFrame >= 0 && block.crossFrame !== block.physical >>> 12;
 }

@@ -198,6 +198,22 @@ name("the second page of an instruction is mapped elsewhere", () => {
   }, (rig, _p, tier) => { assert.is(register(rig, EBX), ITERATIONS / 2 * 409, tier); });
 });
 
+name("an instruction whose two pages are one frame", () => {
+  // mov eax, imm32: opcode at the frame's end, immediate at its start
+  const entry = REMAPPED + 0xfff;
+  runEverywhere(CODE, [
+    label("start"), mov(EBX, 0), mov(ECX, ITERATIONS), label("again"), [0xff, 0x05, ...word(REMAPPED)], // inc dword [REMAPPED]
+    mov(EDX, entry), [0xff, 0xd2], add(EBX, EAX), dec(ECX), jnz("again"), HLT,
+  ], {
+    prepare: (rig) => {
+      rig.map(REMAPPED, DATA, 7);
+      rig.map(REMAPPED + 0x1000, DATA, 7);
+      rig.writeBytes(DATA + 0xfff, 0xb8);
+      rig.writeBytes(DATA, ...word(0), ...RET);
+    },
+  }, sums);
+});
+
 name("a cache too small for the program", () => {
   const pieces = 24;
   const parts: Part[] = [label("start"), mov(EBX, 0), mov(ECX, 40), label("again")];
