@@ -10,8 +10,8 @@ export const KINDS = [
   { id: "traps", title: "traps and interrupts", families: ["trap.", "interrupt."] },
   { id: "exits", title: "exits and hypercalls", families: ["vmexit.", "vmentry", "vmcs.", "hypercall.", "paravirt.", "event_channel.", "grant.", "xenstore.", "classic."] },
   { id: "shadow", title: "shadow page tables", families: ["shadow.", "dbt.callout.pte_write"] },
+  { id: "devices", title: "devices", families: ["device.", "bus.", "backend.", "host.", "dbt.world_switch"] },
   { id: "translator", title: "translator", families: ["dbt."] },
-  { id: "devices", title: "devices", families: ["device.", "bus.", "backend.", "host."] },
   { id: "idle", title: "waiting", families: [] },
   { id: "other", title: "other", families: [""] },
 ] as const;

@@ -18,7 +18,7 @@ import type { Strategy } from "../hypervisor/strategy.js";
 import type { WrongResult } from "../translator/classic/wrong-results.js";
 import type { Engine, EngineOptions } from "../translator/engine.js";
 import { type BootMedium, drivesOf, installFirmware } from "./boot-medium.js";
-import { hostNetwork, type HostPath } from "./host-network.js";
+import { hostNetwork, type HostPath } from "./host-devices.js";
 import type { VmOptions } from "./options.js";
 
 /** Classic: an instruction that did, deprivileged, what it does not do on a bare machine. */

@@ -1,6 +1,6 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createClassic } from "../translator/classic/classic.js";
-import { inMonitor } from "./host-network.js";
+import { inMonitor } from "./host-devices.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
 

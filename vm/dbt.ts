@@ -1,6 +1,6 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createDbt } from "../translator/fullvirt/dbt.js";
-import { hosted } from "./host-network.js";
+import { hosted, hostedDisk } from "./host-devices.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
 
@@ -9,7 +9,8 @@ export const buildDbt: Builder = (parts) => {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
   const { strategy, memory, shadow, p2m, hooks } = createDbt(machine, lateController(() => platform!));
-  platform = assemblePlatform(parts, memory, (open) => shadow.setA20(open), hosted);
+  const disks = parts.disks.map((disk) => hostedDisk(disk, (name, n) => machine.ledger.event(name, n)));
+  platform = assemblePlatform({ ...parts, disks }, memory, (open) => shadow.setA20(open), hosted);
   const { ports, uart, vga } = platform;
   return {
     strategy, memory, engine: { translation: hooks },

@@ -4,7 +4,7 @@ import { createPhysicalMap } from "../hypervisor/shadow/p2m.js";
 import { createHvm } from "../hvm/hvm.js";
 import type { InterruptController } from "../hypervisor/native.js";
 import { PvOnHvm, SPECIAL_BYTES } from "./pv-on-hvm.js";
-import { besideGuest } from "./host-network.js";
+import { besideGuest } from "./host-devices.js";
 import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
 
 /** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */

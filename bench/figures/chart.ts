@@ -9,8 +9,8 @@ export interface ChartShape {
   readonly labels: number;
 }
 
-export const WIDE: ChartShape = { width: 1080, labels: 210 }, NARROW: ChartShape = { width: 360, labels: 0 };
-const TOP = 30, BAR = 9, GAP = 10, PAIR_GAP = 3, LABEL = 18, RIGHT = 84, FONT = 12;
+export const WIDE: ChartShape = { width: 1080, labels: 240 }, NARROW: ChartShape = { width: 360, labels: 0 };
+const TOP = 30, BAR = 11, GAP = 12, PAIR_GAP = 3, LABEL = 18, RIGHT = 84, FONT = 12;
 const MODE_CLASS: Readonly<Record<string, string>> = { "hvm-shadow": "hvm-shadow" };
 export const ALONE = "svg{background:#fff}.grid{stroke:#d9dde2}.axis{stroke:#4a535f}.tick{fill:#4a535f}.value{fill:#1d232b;font-size:11px}.label{fill:#1d232b}.published{fill-opacity:.35}" +
   ".native{fill:#6f7885}.dbt{fill:#0072b2}.paravirt{fill:#009e73}.hvm{fill:#d55e00}.hvm-shadow{fill:#b0599a}.hvm-pv{fill:#a08a1c}";
@@ -54,7 +54,7 @@ export function logChart(table: FigureTable, shape: ChartShape, alone = false): 
   const ticks: string[] = [];
   for (let tick = low; tick <= high * 1.01; tick *= 10) {
     ticks.push(element("line", { x1: x(tick), x2: x(tick), y1: TOP - 8, y2: y, class: tick === 1 ? "axis" : "grid" }),
-      element("text", { x: x(tick), y: TOP - 13, "text-anchor": "middle", class: "tick" }, figure(Number(tick.toPrecision(3)))));
+      element("text", { x: x(tick), y: TOP - 13, "text-anchor": x(tick) < FONT ? "start" : "middle", class: "tick" }, figure(Number(tick.toPrecision(3)))));
   }
   const legend = alone ? [...new Set(cells.map(classOf))].map((mode, i) => element("g", { transform: `translate(${shape.labels + i * 110} ${y})` }, [
     element("rect", { x: 0, y: 4, width: 10, height: 10, class: mode }), element("text", { x: 15, y: 13, class: "label" }, mode)])) : [];

@@ -11,7 +11,7 @@ export const EPT_PROFILE = "nehalem-2008";
 const HOWS: readonly How[] = ["hvm-shadow", "hvm"];
 /** Columns by what they are: small programs that do nothing but memory management, whole programs, and the price of a TLB miss. */
 const MICRO = ["forkwait", "forkexec", "ctxsw-2p-0k", "ctxsw-8p-16k", "pagefault", "mmap"], MICRO_NANO = ["ptemod", "pgfault"];
-const WHOLE = ["build", "compute"], SWEEPS = ["tlb-4k", "tlb-4m"];
+const WHOLE = ["make", "compute"], SWEEPS = ["tlb-4k", "tlb-4m"];
 const isNano = (name: string): boolean => [...MICRO_NANO, ...SWEEPS].includes(name);
 
 export function eptJobs(): FigureJob[] {

@@ -1,4 +1,5 @@
 /** Why a prediction misses: a sentence for each mechanism, chosen by where the cell's cycles went and which way it is off. */
+import { significant } from "../numbers.js";
 import { breakDown, type Kind, priceEvents } from "../breakdown.js";
 import { type FigureTable, labelOf, type ShownCell } from "./model.js";
 
@@ -13,7 +14,7 @@ const MECHANISMS: Readonly<Partial<Record<Mechanism, readonly [more: string, les
   exits: ["each exit is charged in full in a guest that does little between two of them", "an exit is charged its transitions and VMCS accesses, but not the monitor's own instructions and cache misses between them"],
   translator: ["switches and callouts have one price each, and ours come close together", "switches and callouts have one price each, and translation itself is nearly absent once a loop is warm"],
   shadow: ["each shadow event has one price, found where it was dear; a monitor that fills several entries at one fault, or keeps the tables of those that sleep, pays less", "each shadow event has one price, and our small processes cause few of them"],
-  devices: ["every register access is charged for itself", "a device answers here without the host's path to it"],
+  devices: ["every register access, frame and switch to the host is charged for itself, where adapters and drivers of the time did several at once", "a device answers here without the host's path to it"],
 };
 /** Of native's cycles: where waiting is more, it is what the figure measures. */
 const MOSTLY_WAITS = 0.5;
@@ -43,7 +44,7 @@ function overheadIsRight(cell: ShownCell, native: ShownCell | undefined): string
   const ours = cell.ours - native.ours, published = cell.published - native.published;
   const off = ours / published;
   const base = Math.max(native.ours / native.published, native.published / native.ours);
-  return off > 1 / SAME && off < SAME && base > SAME ? `${ours.toPrecision(3)} for ${published.toPrecision(3)}` : null;
+  return off > 1 / SAME && off < SAME && base > SAME ? `${short(ours)} for ${short(published)}` : null;
 }
 
 function mostOfIt({ bar, mode }: ShownCell, native: ShownCell | undefined): { mechanism: Mechanism; title: string; share: number } {
@@ -63,6 +64,11 @@ function times(factor: number): string {
 function describe({ error, ratioOurs, ratioPublished }: ShownCell): string {
   const by = percent(Math.abs(error!)) === "0%" ? "right to less than 1%" : error! > 0 ? `${percent(error!)} too much` : `${percent(-error!)} too little`;
   return `${by} (${ratioOurs!.toPrecision(3)} for ${ratioPublished!.toPrecision(3)})`;
+}
+
+/** Three digits, never in powers of ten. */
+function short(value: number): string {
+  return Math.abs(value) >= 1000 ? Math.round(value).toString() : significant(value);
 }
 
 export function percent(value: number): string {

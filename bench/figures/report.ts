@@ -12,13 +12,13 @@ import { type FigureTable, labelOf, type ShownCell, statistics } from "./model.j
 const EVENTS_SHOWN = 10;
 const MORE_STYLE = `
 .hvm-shadow { --tone: #b0599a; } .hvm-pv { --tone: #a08a1c; } svg .published { fill-opacity: .35; } h2 { padding-top: 14px; border-top: 2px solid var(--line); } h2::first-letter { text-transform: uppercase; } h2 code { font-size: .7em; color: var(--soft); font-weight: 400; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 14px; margin: 10px 0; align-items: start; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
-.grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
+.pair { display: flex; flex-wrap: wrap; gap: 14px; margin: 10px 0; align-items: flex-start; } .pair .scroll { flex: 5 1 22rem; } .pair .scroll + .scroll { flex-grow: 8; } .scroll { overflow-x: auto; min-width: 0; max-width: 100%; }
+.grid { background: var(--card); border: 1px solid var(--line); font-size: 13px; } .grid th, .grid td { padding: 3px 8px; border-top: 1px solid var(--line); vertical-align: top; } .grid thead th { color: var(--soft); } .grid small { display: block; white-space: nowrap; color: var(--soft); font-size: 11px; font-weight: 400; } .grid sup { color: var(--bad); } .grid .off { color: var(--bad); }
 .grid .hardware, .key.hardware { background: rgba(141, 75, 201, .18); } .grid .software, .grid .tells, .key.software { background: rgba(208, 135, 0, .22); } .grid.did td, .grid.did th { text-align: left; } .grid.did .none { color: var(--soft); } .key { padding: 1px 8px; border-radius: 4px; }
 .opener { display: block; padding: 6px 0; } .opener::before { content: "\\25b8  "; } details[open] > .opener::before { content: "\\25be  "; }
 .bars { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 24px; margin: 10px 0; } .bars summary { grid-template-columns: minmax(0, 11rem) minmax(0, 1fr) 5rem; } .bars h3 { grid-column: 1 / -1; font-size: 14px; margin-top: 8px; } .bars .mode { overflow: hidden; text-overflow: ellipsis; }
-.verdict { max-width: 90ch; } .verdict li { margin-bottom: 4px; } .cite { color: var(--soft); font-size: 13px; max-width: 90ch; } pre { overflow-x: auto; }
-@media (max-width: 760px) { .bars { grid-template-columns: minmax(0, 1fr); } .grid { font-size: 11.5px; } .grid th, .grid td { padding: 3px 4px; } }`;
+.verdict { max-width: 90ch; } .verdict li { margin-bottom: 4px; } .cite { color: var(--soft); font-size: 13px; max-width: 90ch; } pre { white-space: pre-wrap; }
+@media (max-width: 760px) { .bars { grid-template-columns: minmax(0, 1fr); } .grid { font-size: 11.5px; } .grid small { white-space: normal; } .grid th, .grid td { padding: 3px 4px; } }`;
 
 export interface ReportFiles {
   readonly page: string;
@@ -74,7 +74,7 @@ function section(table: FigureTable): string {
     element("p", { class: "cite" }, `${escape(citation)} Published values: ${escape(provenance)}.${profile === "" ? "" : ` Priced by <code>${escape(profile)}</code>.`}`),
     grids(table),
     ...(table.chart !== "none" ? [
-      element("p", { class: "shows" }, table.cells.some(({ status }) => status === "calibrated") ? "<sup>c</sup> calibrated: a constant was fitted to this cell. Small: ratio to native, and its error." : "Small: ratio to native, and its error."), legend(table), element("div", { class: "chart wide" }, chart(table, WIDE)), element("div", { class: "chart narrow" }, chart(table, NARROW)),
+      element("p", { class: "shows" }, table.cells.some(({ status }) => status === "calibrated") ? "<sup>c</sup> calibrated: a constant was fitted to this cell. Small: ratio to native, and its error." : id === "ept-vs-shadow" ? "" : "Small: ratio to native, and its error."), legend(table), element("div", { class: "chart wide" }, chart(table, WIDE)), element("div", { class: "chart narrow" }, chart(table, NARROW)),
     ] : []),
     lines.length === 0 ? "" : element("div", { class: "verdict" }, [element("p", {}, escape(lines[0]!.trim())), element("ul", {}, lines.slice(1).map((line) => element("li", {}, escape(line.replace(/^\s*- /, "")))))]),
     id === "vmexit-generations" ? "" : bars(table),
@@ -87,7 +87,7 @@ function section(table: FigureTable): string {
 
 function legend({ cells, id, chart, axis, unit }: FigureTable): string {
   const modes = [...new Set(cells.map(({ mode }) => mode))].filter((mode) => mode !== "native" || id === "asplos06-nano" || chart === "grouped");
-  const shows = id === "asplos06-nano" ? "in cycles" : axis !== undefined ? `in ${unit}` : chart === "grouped" ? "relative performance, native is 1" : "ratios to native";
+  const shows = id === "asplos06-nano" ? "in cycles" : id === "ept-vs-shadow" ? unit : axis !== undefined ? `in ${unit}` : chart === "grouped" ? "relative performance, native is 1" : "ratios to native";
   const tones = cells.some(({ published }) => published !== null) ? "pale: published; full: ours" : "ours";
   return element("ul", { class: "legend" }, [...modes.map((mode) => element("li", { class: mode }, `<i class="tone"></i>${escape(mode)}`)), element("li", {}, `${tones}, ${shows}`)]);
 }
@@ -116,7 +116,7 @@ function barDetails(table: string, cell: ShownCell, longest: number): string {
   });
   return element("details", { class: `cell ${cell.mode}`, name: `${table}.bars` }, [
     element("summary", {}, [element("span", { class: "mode" }, escape(cell.mode)), element("span", { class: "stack" }, element("svg", { width: "100%", height: 14, "aria-hidden": "true" }, rects)), element("span", { class: "figure" }, figure(cell.ours))]),
-    element("div", { class: "events" }, eventTable(events, operations)),
+    element("div", { class: "events" }, eventTable(events, operations) + element("p", { class: "more" }, element("code", {}, `npx trivisor figures ${table} --report DIR`))),
   ]);
 }
 

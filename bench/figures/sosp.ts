@@ -27,7 +27,7 @@ interface Original {
 const ORIGINALS: readonly Original[] = [
   {
     id: "sosp03-table3", table: "table3", columns: SOSP_COLUMNS.table3,
-    notes: ["fork proc, exec proc and sh proc: our programs share one small library where lmbench's had glibc, so absolute times are shorter; the ratio is what can be compared."],
+    notes: ["fork proc, exec proc and sh proc: what is bound and touched is sized by glibc and bash (guest/README.md), but our kernel, and what a shell does beside that, are a fraction of theirs: absolute times are shorter, so it is the ratio that can be compared."],
   },
   {
     id: "sosp03-table4", table: "table4", columns: SOSP_COLUMNS.table4,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("../../../cli/trivisor.js", import.meta.url));
+export const PROGRAM = fileURLToPath(new URL("../../../cli/trivisor.js", import.meta.url));
 export const BARE = fileURLToPath(new URL("../../../guest/images/guest-bare.elf", import.meta.url));
 export const XEN = fileURLToPath(new URL("../../../guest/images/guest-xen.elf", import.meta.url));
 
