@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inflateSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { makeFigures } from "../../bench/figures/figures.js";
@@ -94,6 +95,31 @@ for (const width of [1280, 400]) {
     assert.equal(found.errors, []);
     assert.equal(found.wide, []);
     assert.ok(found.inner > width - 20 && found.scroll <= found.inner, JSON.stringify(found));
+  });
+}
+
+/** Width, height and how many different bytes a PNG's picture has; rows of one colour alone are a blank page. */
+function picture(path: string): { width: number; height: number; colours: number } {
+  const png = readFileSync(path), parts: Buffer[] = [];
+  for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at)) {
+    if (png.toString("latin1", at + 4, at + 8) === "IDAT") parts.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
+  }
+  const raw = inflateSync(Buffer.concat(parts));
+  return { width: png.readUInt32BE(16), height: png.readUInt32BE(20), colours: new Set(raw).size };
+}
+
+for (const width of [1280, 400]) {
+  test(`a screenshot ${width} pixels wide shows the report with a bar of each table open, and the console has nothing to say`, () => {
+    if (CHROMIUM === undefined) return void process.stdout.write("skipped: there is no Chromium\n");
+    const opened = page.replace(/<details class="all">/g, `<details class="all" open>`).replace(/(<div class="bars">.*?)<details class="cell/gs, `$1<details open class="cell`);
+    const file = scratch.path(`open-${width}.html`), shot = scratch.path(`shot-${width}.png`), height = 12_000;
+    writeFileSync(file, opened);
+    const { stderr } = spawnSync(CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1", "--enable-logging=stderr",
+      `--window-size=${width},${height}`, `--screenshot=${shot}`, `file://${file}`], { encoding: "utf8", timeout: 60_000 });
+    assert.not.match(stderr, /CONSOLE/);
+    const seen = picture(shot);
+    assert.equal([seen.width, seen.height], [width, height]);
+    assert.ok(seen.colours > 100, `${seen.colours} colours`);
   });
 }
 
