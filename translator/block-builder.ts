@@ -6,6 +6,7 @@ import { FRAME_MMIO } from "../hypervisor/memory.js";
 import { GP, UD } from "../hypervisor/trap.js";
 import { Block, BLOCK_LIMIT } from "./block.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
+import { DecodeCache } from "./decode-cache.js";
 import { Binder, isIndirect, type Op, wrap } from "./interpreter/bind.js";
 import { type Decode, decoderFor, MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
@@ -18,7 +19,11 @@ export class BlockBuilder {
   private readonly cpu: Cpu;
   private readonly binder: Binder;
   private readonly decode: Decode;
+  private readonly cache = new DecodeCache();
   private readonly scratch = new Uint8Array(32);
+  /** Those of the block at work. */
+  private readonly instructions: Instruction[] = [];
+  private readonly ops: Op[] = [];
 
   /** `more`: features of this machine's processor beyond the model's. */
   constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean, more: readonly Feature[] = []) {
@@ -37,10 +42,12 @@ export class BlockBuilder {
     const codeSize = (mode & S.MODE_CODE32) !== 0 ? 32 : 16;
     const start = RAM_BASE + physical;
     const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
-    const instructions: Instruction[] = [], addresses: number[] = [], ops: Op[] = [];
+    const { instructions, ops, cache } = this;
+    instructions.length = ops.length = 0;
     let at = start, transfers = false, crossFrame = -1;
     while (instructions.length < BLOCK_LIMIT) {
-      let decoded = this.decode(cpu.u8, at, pageEnd, codeSize);
+      const known = cache.find(cpu.u8, at, pageEnd, mode);
+      let decoded = known >= 0 ? cache.instruction(known) : this.decode(cpu.u8, at, pageEnd, codeSize);
       const address = eip + (at - start) | 0;
       if (decoded.invalid === "FETCH") {
         if (instructions.length !== 0) break;
@@ -55,16 +62,16 @@ export class BlockBuilder {
         if (instructions.length !== 0) break;
         cpu.raise(GP, 0);
       }
-      const bound = this.binder.bind(decoded, address, mode);
+      const bound = (known >= 0 ? cache.binding(known) : null) ?? this.binder.bind(decoded, address, mode);
+      if (known < 0 && crossFrame < 0) cache.add(cpu.u8, at, decoded, mode, bound.anywhere ? bound : null);
       instructions.push(decoded);
-      addresses.push(address);
       ops.push(bound.op);
       at += decoded.length;
       transfers = bound.transfers;
       if (bound.ends || at >= pageEnd) break;
     }
     return new Block({
-      physical, eip, mode, instructions, addresses, ops, bytes: at - start, nextEip: wrap(eip + (at - start), mode),
+      physical, eip, mode, instructions: instructions.slice(), ops: ops.slice(), bytes: at - start, nextEip: wrap(eip + (at - start), mode),
       crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
     });
   }
@@ -98,7 +105,7 @@ export class BlockBuilder {
     const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
     const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
     return new Block({
-      physical, eip, mode, instructions: [], addresses: [eip], ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
+      physical, eip, mode, instructions: [], ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
     });
   }
 }

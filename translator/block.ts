@@ -14,7 +14,6 @@ export interface FoundBlock {
   readonly eip: number;
   readonly mode: number;
   readonly instructions: readonly Instruction[];
-  readonly addresses: readonly number[];
   readonly ops: readonly Op[];
   readonly bytes: number;
   readonly nextEip: number;
@@ -60,8 +59,8 @@ export class Block {
   /** Generated code that includes it leaves here in the middle of its work. */
   head = false;
   readonly instructions: readonly Instruction[];
-  /** EIP of each instruction. */
-  readonly addresses: readonly number[];
+  /** See `addresses`: made when they are asked for, which is when code is generated. */
+  private addressList: readonly number[] | null = null;
   /** Bytes from the first to the end of the last instruction. */
   readonly bytes: number;
   /** Where its indirect transfer has been seen to go, at most TARGET_LIMIT of them. */
@@ -80,8 +79,19 @@ export class Block {
     this.indirect = found.indirect;
     this.cold = found.cold;
     this.instructions = found.instructions;
-    this.addresses = found.addresses;
     this.bytes = found.bytes;
+  }
+
+  /** EIP of each instruction. */
+  get addresses(): readonly number[] {
+    return this.addressList ??= this.instructions.map((_, i) => this.addressOf(i));
+  }
+
+  /** EIP of instruction `index`; of the first where the block's bytes are none. */
+  addressOf(index: number): number {
+    let at = this.eip;
+    for (let i = 0; i < index; i++) at = at + this.instructions[i]!.length | 0;
+    return at;
   }
 
   /** Remembers where its indirect transfer went: regions jump there directly. */

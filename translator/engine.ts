@@ -452,7 +452,7 @@ export class Engine {
       this.index = 0;
       this.running = null;
       if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
-      else if (done < length) i32[S.EIP] = block.addresses[done]!;
+      else if (done < length) i32[S.EIP] = block.addressOf(done);
       else if (!block.transfers) i32[S.EIP] = block.nextEip;
       else if (block.indirect) block.noteTarget(i32[S.EIP]!);
     }

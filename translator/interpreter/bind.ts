@@ -19,6 +19,8 @@ export interface BoundInstruction {
   readonly ends: boolean;
   /** It sets EIP itself. */
   readonly transfers: boolean;
+  /** The op holds nothing of the place it was bound for: it serves the same instruction everywhere in the same mode. */
+  readonly anywhere: boolean;
 }
 
 /** Classes of the table's `cost` column that the ledger counts one by one; the rest costs cyclesPerInstruction alone. */
@@ -49,7 +51,7 @@ export class Binder {
     const { translation } = this;
     if (translation === null || (mode & S.MODE_TRANSLATED) === 0) return bound;
     if (translation.isCallout(eip)) return this.callout(translation, bound, eip, wrap(eip + instruction.length, mode));
-    return isIndirect(instruction) ? this.countingIndirect(translation, bound) : bound;
+    return isIndirect(instruction) ? this.countingIndirect(translation, bound) : { ...bound, anywhere: false };
   }
 
   /** An instruction that dbt's adaptive translation has turned into a call of the monitor. */
@@ -63,7 +65,7 @@ export class Binder {
       i32[S.EIP] = eip;
       translation.callout(eip, execute);
     };
-    return { op, ends: true, transfers: true };
+    return { op, ends: true, transfers: true, anywhere: false };
   }
 
   private countingIndirect(translation: TranslationHooks, bound: BoundInstruction): BoundInstruction {
@@ -71,7 +73,7 @@ export class Binder {
     const { op } = bound;
     const { indirectEvent } = translation;
     return {
-      ...bound, op: () => {
+      ...bound, anywhere: false, op: () => {
         op();
         ledger.count(indirectEvent);
       },
@@ -87,7 +89,7 @@ export class Binder {
     if (semantics.kind === "inline") {
       if (hook !== undefined) throw new Error(`${row.mnemonic} cannot be hooked`);
       const op = this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
-      if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null };
+      if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null, anywhere: row.ends === null };
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);
     }
     return this.bindComplex(instruction, semantics, eip, next, mode);
@@ -99,7 +101,7 @@ export class Binder {
       cpu.eip = eip;
       cpu.raise(UD);
     };
-    return { op, ends: true, transfers: true };
+    return { op, ends: true, transfers: true, anywhere: false };
   }
 
   // ---- complex instructions ----------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ export class Binder {
       run(cpu, instruction);
     };
     const ends = semantics.kind !== "helper" || hook !== undefined;
-    return { op, ends, transfers: ends };
+    return { op, ends, transfers: ends, anywhere: false };
   }
 
   private counted(run: ComplexFunction, cost: string): ComplexFunction {
@@ -150,7 +152,7 @@ export class Binder {
     const { i32 } = cpu;
     const z = semanticWidth(instruction);
     const body = this.bindBody(instruction, fn, access, z, next, mode);
-    if (instruction.row.ends === null) return { op: body as Op, ends: false, transfers: false };
+    if (instruction.row.ends === null) return { op: body as Op, ends: false, transfers: false, anywhere: true };
     const { cc, addrSize } = instruction;
     const op = (): void => {
       exec.next = next;
@@ -158,7 +160,7 @@ export class Binder {
       exec.addressSize = addrSize;
       i32[S.EIP] = body() as number;
     };
-    return { op, ends: true, transfers: true };
+    return { op, ends: true, transfers: true, anywhere: false };
   }
 
   /** The body as a closure: reads operands, calls `fn`, writes the result; gives the result. */
