@@ -35,6 +35,8 @@ export const XMM_REGS = 128;
 export const SCRATCH = 192;
 /** Nonzero once an access that asm.js code had made for it has faulted: the code leaves. */
 export const FAULTED = SCRATCH;
+/** FS and GS: an access of up to 4 bytes is within the segment when its effective address is below this (unsigned); 0: ask the descriptor. */
+export const SEG_REACH = SCRATCH + 4;
 export const STATE_WORDS = 256;
 
 /** MODE bits. A block of code is translated for one value of MODE and found by it. */

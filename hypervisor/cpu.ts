@@ -203,6 +203,14 @@ export class Cpu {
     return sreg !== S.CS && (attr & (S.ATTR_WRITABLE | S.ATTR_EXPAND_DOWN)) === S.ATTR_WRITABLE;
   }
 
+  /** The value of SEG_REACH for a segment register that may be read and written, upwards from its base. */
+  private reach(sreg: number): number {
+    const { i32 } = this;
+    const attr = i32[S.SEG_ATTR + sreg]!;
+    const plain = (attr & (S.ATTR_P | S.ATTR_NULL | S.ATTR_CODE | S.ATTR_WRITABLE | S.ATTR_EXPAND_DOWN)) === (S.ATTR_P | S.ATTR_WRITABLE);
+    return plain ? Math.max(0, (i32[S.SEG_LIMIT + sreg]! >>> 0) - 2) | 0 : 0;
+  }
+
   /** To be called after any change of CPL, segments, CR0, or EFLAGS.VM/IF/TF: recomputes MODE and the TLB's privilege. */
   modeChanged(): void {
     const { i32 } = this;
@@ -211,6 +219,8 @@ export class Cpu {
     if ((i32[S.SEG_ATTR + S.SS]! & S.ATTR_DB) !== 0) mode |= S.MODE_STACK32;
     if (i32[S.CPL] === 3) mode |= S.MODE_USER;
     if (this.flat(S.CS) && this.flat(S.SS) && this.flat(S.DS) && this.flat(S.ES)) mode |= S.MODE_FLAT;
+    i32[S.SEG_REACH] = this.reach(S.FS);
+    i32[S.SEG_REACH + 1] = this.reach(S.GS);
     if ((i32[S.CR0]! & S.CR0_PE) === 0) mode |= S.MODE_REAL;
     if ((i32[S.EFLAGS_SYS]! & S.FLAG_VM) !== 0) mode |= S.MODE_V86;
     // Every reference goes through its segment then, and no code is generated for it.

@@ -386,10 +386,12 @@ export class Engine {
   private enter(code: RegionCode): void {
     const { entered } = code;
     const { i32 } = this.cpu;
-    const budget = i32[S.BUDGET]!;
+    const budget = i32[S.BUDGET]!, eip = i32[S.EIP]!;
     code.entered++;
     try {
       code.run(code.form === "asm" ? code.entry : entered < WARMING ? SOFT_EXIT : SLICE_LIMIT);
+      // Left before an access in FS or GS that the segment does not hold (Emitter.linear).
+      if (i32[S.BUDGET]! === budget && i32[S.EIP]! === eip) this.interpret(this.lookup(), 1);
     } catch (error) {
       if (!(error instanceof Retry)) throw error;
       this.interpret(this.lookup(), 1);

@@ -4,13 +4,19 @@ import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, binary, block, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { type Access, type LoopCaches, tablesFor } from "./memory-access.js";
 import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
 export const BUDGET_LOCAL = "$n", TARGET = "$t", EXIT_EIP = "$e";
+
+/** The label that a region's code leaves by. */
+export const EXIT = "X";
+
+/** The effective address of an operand in FS or GS. */
+const OFFSET = "$f";
 
 const zero = literal(0);
 
@@ -63,6 +69,10 @@ export class Emitter implements Vocabulary {
   private updates = false;
   /** Flag results of the instruction being emitted are dead: leave them out. */
   private dropFlags = false;
+  private eip = 0;
+  private giveBack = 0;
+  /** Statements before the body of the instruction being emitted. */
+  private before: Statement[] = [];
   private siteFactory: () => number = () => -1;
 
   constructor(region: RegionContext) {
@@ -72,6 +82,8 @@ export class Emitter implements Vocabulary {
   /** `giveBack` is how many of the block's instructions have not completed when this one faults. */
   begin(instruction: Instruction, eip: number, giveBack: number, dropFlags: boolean): void {
     this.instruction = instruction;
+    this.eip = eip;
+    this.giveBack = giveBack;
     this.next = eip + instruction.length | 0;
     this.site = -1;
     this.usesSecond = false;
@@ -145,7 +157,8 @@ export class Emitter implements Vocabulary {
     const destination = rights[0] !== undefined && rights[0].includes("w") ? first : undefined;
     const memory = destination?.kind === "mem" ? destination : null;
     const { used, hazardous } = factsOf(semantics);
-    if (memory !== null) before.push(constant("$m", this.effective(memory)));
+    this.before = before;
+    if (memory !== null) before.push(constant("$m", this.linear(memory)));
     const read = (operand: Operand, width: number, name: string, position: number): Expression => {
       if (!used[position] && operand.kind !== "mem") return zero;
       const e = this.value(operand, width);
@@ -217,6 +230,20 @@ export class Emitter implements Vocabulary {
     return e.type === "Identifier" ? e : binary(e, "|", zero);
   }
 
+  /**
+   * The linear address of an operand. One in FS or GS is checked against what the segment holds (SEG_REACH): beyond that the code
+   * leaves, and the interpreter makes the access or the fault.
+   */
+  private linear(m: MemOperand): Expression {
+    const effective = this.effective(m);
+    if (m.seg < S.FS) return effective;
+    const within = binary(binary(identifier(OFFSET), ">>>", zero), "<", binary(element("i32", literal(S.SEG_REACH + m.seg - S.FS)), ">>>", zero));
+    this.before.push(constant(OFFSET, effective), ifThen(within, block([]), block([
+      statement(assign(EXIT_EIP, literal(this.eip))), statement(assign(BUDGET_LOCAL, binary(binary(identifier(BUDGET_LOCAL), "+", literal(this.giveBack)), "|", zero))), breakTo(EXIT),
+    ])));
+    return binary(binary(identifier(OFFSET), "+", element("i32", literal(S.SEG_BASE + m.seg))), "|", zero);
+  }
+
   siteNumber(): Expression {
     if (this.site < 0) this.site = this.siteFactory();
     return literal(this.site);
@@ -273,7 +300,7 @@ export class Emitter implements Vocabulary {
       case "reg": return this.readRegister(operand.index, operand.size);
       case "imm": return literal(z === 32 ? operand.value : operand.value & (z === 16 ? 65535 : 255));
       case "rel": return literal(branchTarget(this.instruction, this.next));
-      case "mem": return this.load(this.effective(operand), operand.size);
+      case "mem": return this.load(this.linear(operand), operand.size);
       default: throw new Error(`generated code cannot read ${operand.kind}`);
     }
   }

@@ -13,6 +13,7 @@ export const FOREIGN: Readonly<Record<string, Signature>> = {
   carryFlag: { parameters: 4, result: true },
   condition: { parameters: 5, result: true },
   indirect: { parameters: 0, result: false },
+  rdtsc: { parameters: 1, result: true },
   op: { parameters: 1, result: true },
   fault: { parameters: 1, result: false },
 };

@@ -9,9 +9,9 @@ import type { Op } from "../interpreter/bind.js";
 import type { AsmModule } from "./asm-module.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { BUDGET_LOCAL, type Emitted, Emitter, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
+import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
 import { forgetPages } from "./asm-lower.js";
-import { asmShell, EXIT, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
+import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
 import { LoopCaches, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { X87Run } from "./x87-run.js";
@@ -19,6 +19,9 @@ import { innermostLoops, loopHeaders, makeReducible, type Reducible, structure }
 
 /** MODE bits that code must have to be generated: flat 32-bit segments. */
 export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
+
+/** What `rdtsc` gives: a monitor has it, or it faults; done; done, and the region must be left. */
+export const TSC_REFUSED = 0, TSC_DONE = 1, TSC_LEAVE = 2;
 
 /** Where an irreducible region's dispatching node goes. */
 const DISPATCH = "$d";
@@ -199,7 +202,7 @@ class RegionBuilder {
       const last = i === count - 1;
       if (last && replaced(block)) return [...out, ...this.leaveThrough(block, i)];
       const x87 = semantics.kind === "helper" ? x87Facts(instruction) : null;
-      if (semantics.kind === "inline" && !usesSegment(instruction)) {
+      if (semantics.kind === "inline" && !usesSegment(instruction, S.CS)) {
         const emitted = this.emitter.emit(instruction, semantics, eip, count - i, dead[i]!);
         if (emitted.target !== null) return [...out, ...this.transfer(node, emitted, jump)];
         out.push(A.block(emitted.statements));
@@ -211,6 +214,8 @@ class RegionBuilder {
           if (end === count) out.push(...this.go(node, block.nextEip, jump));
           continue;
         }
+      } else if (instruction.mnemonic === "RDTSC") {
+        out.push(...this.timeStamp(block, i, count));
       } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || mayGoOn(instruction)) {
         out.push(...this.helper(block, i, count));
       } else {
@@ -322,6 +327,20 @@ class RegionBuilder {
     ];
   }
 
+  /** RDTSC without the way through the interpreter's closure, where nothing stands in its place. */
+  private timeStamp(block: Block, i: number, count: number): Statement[] {
+    const asked = A.identifier(TARGET), next = block.addresses[i + 1] ?? block.nextEip;
+    const call = A.statement(A.assign(TARGET, A.call("rdtsc", [add(n(), count - i)])));
+    const known = this.emitter.fork();
+    const slow = this.helper(block, i, count);
+    this.emitter.rejoin(known, this.emitter.fork());
+    const leave = A.block([A.statement(A.assign(EXIT_EIP, A.literal(next))), A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT)]);
+    return [call, A.ifThen(A.binary(asked, "===", A.literal(TSC_REFUSED)), A.block(slow), A.block([
+      A.statement(this.emitter.writeRegister(S.EAX, 32, i32(S.EAX))), A.statement(this.emitter.writeRegister(S.EDX, 32, i32(S.EDX))),
+      A.ifThen(A.binary(asked, "===", A.literal(TSC_LEAVE)), leave),
+    ]))];
+  }
+
   private helper(block: Block, i: number, count: number): Statement[] {
     const next = block.addresses[i + 1] ?? block.nextEip;
     const own = mayGoOn(block.instructions[i]!);
@@ -345,7 +364,7 @@ class RegionBuilder {
     const count = block.instructions.length;
     this.context.x87 = true;
     this.emitter.begin(instruction, eip, count - i, false);
-    return emitX87(this.emitter, instruction, eip, !usesSegment(instruction), () => facts.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, facts));
+    return emitX87(this.emitter, instruction, eip, !usesSegment(instruction, S.CS, S.FS, S.GS), () => facts.flags ? this.helper(block, i, count) : this.x87Helper(block, i, count, facts));
   }
 
   /**
@@ -365,7 +384,7 @@ class RegionBuilder {
         continue;
       }
       const facts = x87Facts(instruction);
-      if (facts === null || (facts.reads & written) !== 0 || usesSegment(instruction) || !run.add(instruction, addresses[k]!)) break;
+      if (facts === null || (facts.reads & written) !== 0 || usesSegment(instruction, S.CS, S.FS, S.GS) || !run.add(instruction, addresses[k]!)) break;
       end = k + 1;
     }
     if (run.arithmetic === 0 || run.count < 2) return i;
@@ -454,9 +473,9 @@ function fillMarkers(statements: readonly Statement[], spill: readonly Statement
   });
 }
 
-/** A flat code segment cannot be written; FS and GS are never taken to be flat. */
-function usesSegment(instruction: Instruction): boolean {
-  return instruction.operands.some((o) => o.kind === "mem" && (o.seg >= S.FS || o.seg === S.CS));
+/** Whether an operand is in one of the segments. A flat code segment cannot be written; FS and GS are never taken to be flat. */
+function usesSegment(instruction: Instruction, ...segments: readonly number[]): boolean {
+  return instruction.operands.some((o) => o.kind === "mem" && segments.includes(o.seg));
 }
 
 const MOVABLE = new Set(["MOV", "LEA", "ADD", "SUB", "AND", "OR", "XOR", "INC", "DEC", "CMP", "TEST", "SHL", "SHR", "SAR", "NEG", "NOT"]);

@@ -3,6 +3,7 @@ import * as S from "../../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { FRAME_CODE, FRAME_MMIO, FRAME_ROM } from "../../hypervisor/memory.js";
+import { timeStampCounter } from "../../hypervisor/model-specific-registers.js";
 import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
@@ -11,7 +12,7 @@ import type { Site } from "./emit.js";
 import { relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
-import type { Form, RegionTables, RegionTree } from "./region.js";
+import { type Form, type RegionTables, type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
 import type { Printer } from "./shell.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
@@ -20,7 +21,7 @@ import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 /** Names that plain generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
-  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "indirect",
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "indirect", "rdtsc",
   "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
 
@@ -72,16 +73,17 @@ export class Runtime {
       update: [this.updater(1), this.updater(2), this.updater(4)],
     };
     const indirect = (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); };
+    const rdtsc = this.timeStamp();
     const common = [
       arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
-      highestBit, indirect,
+      highestBit, indirect, rdtsc,
       ...this.x87Values(),
     ];
     const views = [heap.i32, heap.u8, heap.u16];
     this.values = [[...views, ...memoryAccess(heap, false, slow), ...common], [...views, ...memoryAccess(heap, true, slow), ...common]];
     const halves = KINDS.flatMap((kind) => WIDTHS.map((z, i) => [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]!) : this.flaggingLoad(slow[kind][i]!)]));
     this.foreign = {
-      arithmeticFlags, carryFlag, condition, indirect, ...Object.fromEntries(halves) as Record<string, unknown>,
+      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...Object.fromEntries(halves) as Record<string, unknown>,
       op: (k: number): boolean => {
         this.region.ops[k]!();
         return this.leave;
@@ -107,6 +109,20 @@ export class Runtime {
     this.relay ??= relayed(this.foreign);
     const module = compileModule(encode, buffer.byteLength / WASM_PAGE_BYTES);
     return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay }).exports[name] as Run;
+  }
+
+  /** RDTSC with `budget` instructions left, itself among them: EDX:EAX to the heap. */
+  private timeStamp(): (budget: number) => number {
+    const { cpu } = this;
+    const { i32, ledger } = cpu;
+    const event = ledger.id("instruction.system");
+    return (budget) => {
+      if (cpu.strategy.sensitive.RDTSC !== undefined || ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0)) return TSC_REFUSED;
+      i32[S.BUDGET] = budget;
+      [i32[S.EAX], i32[S.EDX]] = timeStampCounter(cpu) as [number, number];
+      ledger.count(event);
+      return this.leave ? TSC_LEAVE : TSC_DONE;
+    };
   }
 
   private flaggingLoad(slow: SlowLoad): SlowLoad {

@@ -3,7 +3,7 @@ import * as S from "../../hypervisor/cpu-state.js";
 import { type AccessContext, FAULT } from "./asm-lower.js";
 import { type AsmModule, asmModule } from "./asm-module.js";
 import * as A from "./ast.js";
-import { BUDGET_LOCAL, EXIT_EIP } from "./emit.js";
+import { BUDGET_LOCAL, EXIT, EXIT_EIP } from "./emit.js";
 import { print } from "./print.js";
 
 /**
@@ -22,9 +22,6 @@ export interface RegionParts {
   /** The local that says where the dispatching node goes, if there is one: asm.js code takes it as its parameter. */
   readonly selector: string | null;
 }
-
-/** The label that the body leaves by. */
-export const EXIT = "X";
 
 /** Locals of plain code: its locals hold the guest's state; the budget under which it leaves at loop heads. */
 export const LIVE = "$l", SOFT_LIMIT = "$q";

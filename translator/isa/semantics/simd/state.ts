@@ -3,7 +3,7 @@ import * as S from "../../../../hypervisor/cpu-state.js";
 import { GP, NM } from "../../../../hypervisor/trap.js";
 import type { Instruction } from "../../instruction.js";
 import { linearAddress } from "../operand-access.js";
-import { helper, type Semantics } from "../semantics.js";
+import { helper, inline, type Semantics } from "../semantics.js";
 import { setControlWord } from "../x87/environment.js";
 import { memoryOperand, setFerr, words } from "../x87/stack.js";
 import { ES, TOP_SHIFT } from "../x87/bits.js";
@@ -99,7 +99,7 @@ function stmxcsr(cpu: Cpu, instruction: Instruction): void {
 }
 
 /** Memory is strongly ordered here: nothing to wait for. */
-const fence = helper(() => {});
+const fence = inline("", function () {});
 
 /** CLFLUSH checks its address as a read of a byte does. */
 function clflush(cpu: Cpu, instruction: Instruction): void {
