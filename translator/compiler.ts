@@ -2,7 +2,8 @@ import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
-import { type Form, regionTree, GENERATED_MODE, successorsOf } from "./codegen/region.js";
+import { type Form, regionTree, GENERATED_MODE } from "./codegen/region.js";
+import { reachedFrom } from "./codegen/successors.js";
 import { Runtime } from "./codegen/runtime.js";
 
 /** Most blocks and instructions one region joins. */
@@ -73,7 +74,7 @@ export class Compiler {
     const queue = [entry];
     let instructions = entry.instructions.length;
     for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
-      for (const eip of successorsOf(block)) {
+      for (const eip of reachedFrom(block)) {
         if (found.has(eip) || found.size >= REGION_BLOCKS) continue;
         const next = this.cached(eip, entry.mode);
         if (next === null || instructions + next.instructions.length > REGION_INSTRUCTIONS) continue;

@@ -14,6 +14,7 @@ import { forgetPages } from "./asm-lower.js";
 import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
 import { LoopCaches, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
+import { mayGoOn, regionSuccessors, replaced } from "./successors.js";
 import { X87Run } from "./x87-run.js";
 import { innermostLoops, loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
@@ -77,41 +78,9 @@ export interface RegionTree extends RegionTables {
   readonly entries: readonly (readonly [Block, number])[];
 }
 
-/** Static successors of a block by EIP, plus those an indirect transfer has been seen to take. */
-export function successorsOf(block: Block): readonly number[] {
-  const last = block.instructions[block.instructions.length - 1];
-  if (last === undefined) return [];
-  const semantics = semanticsOf(last);
-  if (replaced(block)) return [];
-  if (last.row.ends === null || (semantics.kind !== "inline" && mayGoOn(last))) return [block.nextEip];
-  if (semantics.kind !== "inline") return [];
-  const operand = last.operands[0];
-  const target = operand?.kind === "rel" ? (block.nextEip + operand.disp | 0) & (last.opSize === 16 ? 0xffff : -1) : undefined;
-  switch (last.row.ends) {
-    case "branch": return [target!, block.nextEip];
-    case "jump": case "call": return target === undefined ? block.targets : [target];
-    default: return block.targets;
-  }
-}
-
-/** The block's last instruction is not what it seems: a hypervisor's hook or callout runs in its place, and sets EIP. */
-function replaced(block: Block): boolean {
-  const last = block.instructions[block.instructions.length - 1]!;
-  const { kind } = semanticsOf(last);
-  return block.transfers && last.row.ends === null && (kind === "inline" || kind === "helper");
-}
-
 function rotates(instruction: Instruction): boolean {
   const semantics = semanticsOf(instruction);
   return semantics.kind === "inline" && factsOf(semantics).rotates;
-}
-
-/**
- * The op sets EIP itself, but the block goes on behind it unless EIP or the run loop say otherwise: a repeated string instruction
- * that is not through, and RDTSC, which delay loops spin on and a monitor may have taken over.
- */
-function mayGoOn(instruction: Instruction): boolean {
-  return instruction.row.cost === "string" || instruction.mnemonic === "RDTSC";
 }
 
 /** An innermost loop, and what is done when it is entered, which is known when all code has been emitted. */
@@ -120,6 +89,7 @@ interface Loop { readonly header: number; readonly nodes: ReadonlySet<number>; r
 class RegionBuilder {
   private readonly blocks: readonly Block[];
   private readonly byEip = new Map<number, number>();
+  private readonly successors: readonly (readonly number[])[];
   private readonly graph: Reducible;
   private readonly headers: Set<number>;
   private readonly predecessors: Int32Array;
@@ -138,7 +108,8 @@ class RegionBuilder {
     this.form = this.onlyPlain ? "plain" : form;
     this.blocks = blocks;
     blocks.forEach((b, i) => this.byEip.set(b.eip, i));
-    const successors = blocks.map((b) => [...new Set(successorsOf(b).flatMap((eip) => this.byEip.get(eip) ?? []))]);
+    this.successors = regionSuccessors(blocks);
+    const successors = this.successors.map((eips) => [...new Set(eips.flatMap((eip) => this.byEip.get(eip) ?? []))]);
     this.graph = makeReducible({ successors, root: 0 });
     this.headers = loopHeaders(this.graph);
     this.predecessors = new Int32Array(blocks.length + 1);
@@ -300,7 +271,7 @@ class RegionBuilder {
     }
     const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
     if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) out.push(A.statement(A.call("indirect", [])));
-    for (const eip of successorsOf(this.blocks[node]!)) {
+    for (const eip of this.successors[node]!) {
       const s = this.byEip.get(eip);
       if (s === undefined) continue;
       out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block(this.follow(node, s, jump))));
