@@ -59,7 +59,9 @@ for (const { name } of SUITES) {
 }
 
 silicon("simd: recorded vectors, helpers alone", () => {
-  expectSame(readVectors("simd")!.forms, directExecute({ ...SEMANTICS, ...SIMD }));
+  // The fences have no helper: they are nothing, in line.
+  const forms = readVectors("simd")!.forms.filter((form) => !/FENCE/.test(decoded(form.code).mnemonic));
+  expectSame(forms, directExecute({ ...SEMANTICS, ...SIMD }));
 });
 
 silicon("fresh inputs on this processor", () => {
