@@ -62,13 +62,14 @@ export class BlockBuilder {
         if (instructions.length !== 0) break;
         cpu.raise(GP, 0);
       }
-      const bound = (known >= 0 ? cache.binding(known) : null) ?? this.binder.bind(decoded, address, mode);
-      if (known < 0 && crossFrame < 0) cache.add(cpu.u8, at, decoded, mode, bound.anywhere ? bound : null);
+      const op = known >= 0 ? cache.op(known) : null;
+      const bound = op === null ? this.binder.bind(decoded, address, mode) : null;
+      if (known < 0 && crossFrame < 0) cache.add(cpu.u8, at, decoded, mode, bound?.anywhere === true ? bound.op : null);
       instructions.push(decoded);
-      ops.push(bound.op);
+      ops.push(op ?? bound!.op);
       at += decoded.length;
-      transfers = bound.transfers;
-      if (bound.ends || at >= pageEnd) break;
+      transfers = bound?.transfers === true;
+      if (bound?.ends === true || at >= pageEnd) break;
     }
     return new Block({
       physical, eip, mode, instructions: instructions.slice(), ops: ops.slice(), bytes: at - start, nextEip: wrap(eip + (at - start), mode),

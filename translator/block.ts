@@ -43,6 +43,8 @@ export class Block {
   code: RegionCode | null = null;
   /** The block that was executed after it last. */
   link: Block | null = null;
+  /** The next block of the same bytes and mode at another EIP. */
+  alias: Block | null = null;
   readonly ops: readonly Op[];
   /** EIP behind the block. */
   readonly nextEip: number;
@@ -135,8 +137,8 @@ class CodeFrame {
     this.blocks++;
     const last = lineOf(this.end(block) - 1);
     for (let line = lineOf(this.start(block)); line <= last; line++) {
-      if (this.lines[line]!.length === 0) this.lines[line] = [block];
-      else this.lines[line]!.push(block);
+      // Not by push, which keeps room for 17 elements: there are more lines than blocks.
+      this.lines[line] = [...this.lines[line]!, block];
     }
   }
 
@@ -185,7 +187,8 @@ const lineOf = (offset: number): number => offset >>> LINE_SHIFT;
 export class BlockCache {
   /** The blocks looked up last: most look-ups end here. */
   private readonly recent: (Block | null)[] = new Array<Block | null>(1 << TABLE_BITS).fill(null);
-  private readonly blocks = new Map<number, Block[]>();
+  /** By address and mode; those of one key at several EIPs are linked by `alias`. */
+  private readonly blocks = new Map<number, Block>();
   private readonly frames = new Map<number, CodeFrame>();
   private instructions = 0;
   /** Instructions kept at most. */
@@ -206,9 +209,9 @@ export class BlockCache {
     const slot = BlockCache.slot(physical, mode);
     const block = this.recent[slot]!;
     if (block !== null && block.physical === physical && block.eip === eip && block.mode === mode && block.valid) return block;
-    const others = this.blocks.get(physical * MODES + mode);
-    if (others === undefined) return null;
-    for (const other of others) if (other.eip === eip) return this.recent[slot] = other;
+    for (let other = this.blocks.get(physical * MODES + mode) ?? null; other !== null; other = other.alias) {
+      if (other.eip === eip) return this.recent[slot] = other;
+    }
     return null;
   }
 
@@ -216,9 +219,12 @@ export class BlockCache {
     if (this.instructions >= this.capacity) this.evict();
     this.recent[BlockCache.slot(block.physical, block.mode)] = block;
     const key = block.physical * MODES + block.mode;
-    const others = this.blocks.get(key);
-    if (others === undefined) this.blocks.set(key, [block]);
-    else others.push(block);
+    const first = this.blocks.get(key);
+    if (first === undefined) this.blocks.set(key, block);
+    else {
+      block.alias = first.alias;
+      first.alias = block;
+    }
     this.addToFrame(block.physical >>> 12, block);
     if (crosses(block)) this.addToFrame(block.crossFrame, block);
     this.instructions += weight(block);
@@ -259,9 +265,14 @@ export class BlockCache {
     const slot = BlockCache.slot(block.physical, block.mode);
     if (this.recent[slot] === block) this.recent[slot] = null;
     const key = block.physical * MODES + block.mode;
-    const others = this.blocks.get(key)!;
-    if (others.length === 1) this.blocks.delete(key);
-    else others.splice(others.indexOf(block), 1);
+    const first = this.blocks.get(key)!;
+    if (first !== block) {
+      let before = first;
+      while (before.alias !== block) before = before.alias!;
+      before.alias = block.alias;
+    } else if (block.alias === null) this.blocks.delete(key);
+    else this.blocks.set(key, block.alias);
+    block.alias = null;
     this.removeFromFrame(block.physical >>> 12, block);
     if (crosses(block)) this.removeFromFrame(block.crossFrame, block);
   }
@@ -276,20 +287,20 @@ export class BlockCache {
 
   /** Every block kept. */
   *all(): Iterable<Block> {
-    for (const others of this.blocks.values()) yield* others;
+    for (const first of this.blocks.values()) for (let block: Block | null = first; block !== null; block = block.alias) yield block;
   }
 
   /** Makes room: the oldest blocks that are in no region go first, and if most are, everything does. */
   private evict(): void {
-    for (const others of [...this.blocks.values()]) {
+    for (const block of [...this.all()]) {
       if (this.instructions <= this.capacity / 2) break;
-      for (const block of [...others]) if (block.regions.length === 0) this.drop(block);
+      if (block.regions.length === 0) this.drop(block);
     }
     if (this.instructions > this.capacity * 3 / 4) this.clear();
   }
 
   clear(): void {
-    for (const others of [...this.blocks.values()]) for (const block of [...others]) this.drop(block);
+    for (const block of [...this.all()]) this.drop(block);
     this.recent.fill(null);
   }
 }

@@ -1,4 +1,4 @@
-import type { BoundInstruction } from "./interpreter/bind.js";
+import type { Op } from "./interpreter/bind.js";
 import { MAX_LENGTH } from "./isa/decode.js";
 import type { Instruction } from "./isa/instruction.js";
 
@@ -19,7 +19,7 @@ const LONGER = new Set([0x0f, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x
  */
 export class DecodeCache {
   private instructions: Instruction[] = [];
-  private bindings: (BoundInstruction | null)[] = [];
+  private ops: (Op | null)[] = [];
   /** KEY_WORDS words an entry. */
   private keys = new Int32Array(FIRST * KEY_WORDS);
   /** Entry numbers plus one by hash, open addressing, at most half full. */
@@ -42,13 +42,13 @@ export class DecodeCache {
     return this.instructions[entry]!;
   }
 
-  /** What the interpreter runs for it, where that is the same everywhere, else null. */
-  binding(entry: number): BoundInstruction | null {
-    return this.bindings[entry]!;
+  /** What the interpreter runs for it, where that is the same everywhere, else null. The block goes on after such an instruction. */
+  op(entry: number): Op | null {
+    return this.ops[entry]!;
   }
 
   /** Keeps what has been decoded at `bytes[at]`. */
-  add(bytes: Uint8Array, at: number, instruction: Instruction, mode: number, bound: BoundInstruction | null): void {
+  add(bytes: Uint8Array, at: number, instruction: Instruction, mode: number, op: Op | null): void {
     if (this.instructions.length >= CAPACITY) this.clear();
     if (this.instructions.length * 2 >= this.table.length) this.grow();
     this.lengths[guess(bytes, at)] = instruction.length;
@@ -57,7 +57,7 @@ export class DecodeCache {
     if (this.table[slot] !== 0) return;
     this.keys.set(this.words, this.instructions.length * KEY_WORDS);
     this.table[slot] = this.instructions.push(instruction);
-    this.bindings.push(bound);
+    this.ops.push(op);
   }
 
   private setKey(bytes: Uint8Array, at: number, length: number, mode: number): void {
@@ -95,7 +95,7 @@ export class DecodeCache {
 
   private clear(): void {
     this.instructions = [];
-    this.bindings = [];
+    this.ops = [];
     this.table.fill(0);
   }
 }

@@ -19,7 +19,7 @@ export interface BoundInstruction {
   readonly ends: boolean;
   /** It sets EIP itself. */
   readonly transfers: boolean;
-  /** The op holds nothing of the place it was bound for: it serves the same instruction everywhere in the same mode. */
+  /** The op holds nothing of the place it was bound for: it serves the same instruction everywhere in the same mode, and the block goes on. */
   readonly anywhere: boolean;
 }
 

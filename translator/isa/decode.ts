@@ -122,9 +122,17 @@ function makeDecoder(rows: readonly Row[], alternateCr8: boolean): Decode {
   };
 }
 
+const found: Operand[] = [];
+
+/** The explicit operands, in an array of just their number: one that is pushed to keeps room for 17 elements. */
+function readOperands(c: Cursor, row: Row): Operand[] {
+  found.length = 0;
+  for (const form of row.forms) if (form.read !== null) found.push(form.read(c));
+  return found.slice();
+}
+
 function finish(c: Cursor, offset: number, row: Row, locked: boolean, rep: Repeat, alternateCr8: boolean): Decoded {
-  const operands: Operand[] = [];
-  for (const form of row.forms) if (form.read !== null) operands.push(form.read(c));
+  const operands = readOperands(c, row);
   const size = row.sizeForm === null ? c.opSize : row.sizeForm.width(c);
   const length = c.at - offset;
   if (c.at > c.end) return failure(c, offset);
