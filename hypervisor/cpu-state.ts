@@ -37,6 +37,8 @@ export const SCRATCH = 192;
 export const FAULTED = SCRATCH;
 /** FS and GS: an access of up to 4 bytes is within the segment when its effective address is below this (unsigned); 0: ask the descriptor. */
 export const SEG_REACH = SCRATCH + 4;
+/** Two words of Ledger.tally. */
+export const TALLY = SCRATCH + 8;
 export const STATE_WORDS = 256;
 
 /** MODE bits. A block of code is translated for one value of MODE and found by it. */

@@ -59,6 +59,10 @@ export function costOf(profile: CostProfile, name: string): number {
 
 export type EventListener = (name: string, n: number) => void;
 
+/** Words of an event that generated code counts itself: how often since it was settled, and whether the ledger must be told of each. */
+const COUNT = 0, WATCHED = 1;
+interface Tally { readonly id: number; readonly cost: number; readonly words: Int32Array }
+
 export class Ledger {
   readonly profile: CostProfile;
   private readonly names: string[] = [];
@@ -75,6 +79,8 @@ export class Ledger {
   onIdle: () => void = () => {};
   private running: () => number = () => 0;
   private readonly listeners: EventListener[] = [];
+  /** The event that generated code counts in the heap. */
+  private tallied: Tally = { id: 0, cost: 0, words: new Int32Array(2) };
 
   constructor(profile: CostProfile) {
     this.profile = profile;
@@ -104,6 +110,27 @@ export class Ledger {
     if (this.listeners.length !== 0) for (const listener of this.listeners) listener(this.names[id]!, n);
   }
 
+  /**
+   * Event `id` is counted in words[0] as well, by code that cannot call `count`, while words[1] is 0. Its cycles are the product of
+   * count and price, so that they do not depend on when which of them were counted. One event can be counted so.
+   */
+  tally(id: number, words: Int32Array): void {
+    this.settleTally();
+    const price = costOf(this.profile, this.names[id]!);
+    this.extraCycles += this.counts[this.tallied.id]! * this.tallied.cost - this.counts[id]! * price;
+    this.costs[this.tallied.id] = this.tallied.cost;
+    this.costs[id] = 0;
+    this.tallied = { id, cost: price, words };
+    words[WATCHED] = this.listeners.length;
+  }
+
+  /** To be called before the words of a tally are used for anything else, and often enough that they do not overflow. */
+  settleTally(): void {
+    const { id, words } = this.tallied;
+    this.counts[id]! += words[COUNT]!;
+    words[COUNT] = 0;
+  }
+
   /** As `count`, by name; for events that are not hot. */
   event(name: string, n = 1): void {
     this.count(this.id(name), n);
@@ -124,7 +151,11 @@ export class Ledger {
   /** Calls `listener` at every event from now on; returns the function that ends it. */
   listen(listener: EventListener): () => void {
     this.listeners.push(listener);
-    return () => { this.listeners.splice(this.listeners.indexOf(listener), 1); };
+    this.tallied.words[WATCHED] = this.listeners.length;
+    return () => {
+      this.listeners.splice(this.listeners.indexOf(listener), 1);
+      this.tallied.words[WATCHED] = this.listeners.length;
+    };
   }
 
   get instructions(): number {
@@ -133,16 +164,19 @@ export class Ledger {
 
   /** Cycles since the machine was switched on: the TSC. */
   get cycles(): number {
-    return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles;
+    const { id, cost, words } = this.tallied;
+    return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles + (this.counts[id]! + words[COUNT]!) * cost;
   }
 
   countOf(name: string): number {
+    this.settleTally();
     const id = this.ids.get(name);
     return id === undefined ? 0 : this.counts[id]!;
   }
 
   /** All events seen, by name, in alphabetical order. */
   events(): Record<string, number> {
+    this.settleTally();
     const seen: Record<string, number> = {};
     for (const name of [...this.names].sort()) {
       const n = this.counts[this.ids.get(name)!]!;

@@ -112,6 +112,7 @@ export class Engine {
     this.cpu = machine.cpu;
     this.translation = options.translation ?? null;
     this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available(), options.features);
+    if (this.translation !== null) machine.ledger.tally(this.translation.indirectEvent, this.cpu.i32.subarray(S.TALLY, S.TALLY + 2));
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
@@ -289,6 +290,7 @@ export class Engine {
   private settle(): number {
     const done = this.sliceStart - this.cpu.i32[S.BUDGET]!;
     this.machine.ledger.settledInstructions += done;
+    if (this.translation !== null) this.machine.ledger.settleTally();
     this.remaining -= done;
     this.begin(0);
     return done;

@@ -270,7 +270,9 @@ class RegionBuilder {
       }
     }
     const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
-    if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) out.push(A.statement(A.call("indirect", [])));
+    if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) {
+      out.push(A.ifThen(A.binary(i32(S.TALLY + 1), "===", A.literal(0)), setI32(S.TALLY, A.binary(A.binary(i32(S.TALLY), "+", A.literal(1)), "|", A.literal(0))), A.statement(A.call("indirect", []))));
+    }
     for (const eip of this.successors[node]!) {
       const s = this.byEip.get(eip);
       if (s === undefined) continue;

@@ -1,0 +1,47 @@
+/** Ledger.tally: an event that generated code counts in words of its own gives the same counts and cycles as one that `count` is called for. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type CostProfile, Ledger } from "../../hypervisor/ledger.js";
+
+const test = suite("tally");
+const PROFILE = {
+  schema: "trivisor/profile@1", name: "test", title: "test", hz: 1e6, cyclesPerInstruction: { cycles: 1, source: "test" }, tlb: { data: 4, instruction: 4, source: "test" },
+  costs: { "dbt.indirect": { cycles: 0.3, source: "test" }, "other": { cycles: 0.7, source: "test" } },
+} as CostProfile;
+
+test("counted in words or by calls, in whatever order: the same cycles to the last bit", () => {
+  const results = [0, 1, 3].map((words) => {
+    const ledger = new Ledger(PROFILE);
+    const id = ledger.id("dbt.indirect"), shared = new Int32Array(2);
+    ledger.count(id, 5);
+    ledger.tally(id, shared);
+    for (let i = 0; i < 1000; i++) {
+      if (i % 4 < words) shared[0]!++;
+      else ledger.count(id);
+      if (i % 7 === 0) ledger.event("other");
+      if (i % 11 === 0) ledger.settleTally();
+    }
+    return [ledger.cycles, ledger.countOf("dbt.indirect"), ledger.events()];
+  });
+  assert.is(results[0]![1], 1005);
+  assert.equal(results[1], results[0]);
+  assert.equal(results[2], results[0]);
+});
+
+test("while somebody listens, the words say that each event is to be told", () => {
+  const ledger = new Ledger(PROFILE), shared = new Int32Array(2);
+  const id = ledger.id("dbt.indirect");
+  const first = ledger.listen(() => {});
+  ledger.tally(id, shared);
+  assert.is(shared[1], 1);
+  first();
+  assert.is(shared[1], 0);
+  const heard: string[] = [];
+  const end = ledger.listen((name) => heard.push(name));
+  assert.is(shared[1], 1);
+  ledger.count(id);
+  end();
+  assert.equal(heard, ["dbt.indirect"]);
+});
+
+test.run();
