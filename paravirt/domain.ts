@@ -41,6 +41,8 @@ export interface DomainParts {
   readonly ports: readonly (readonly [number, number])[];
   /** Byte sink of console_io and of the console ring. */
   readonly consoleOut: (byte: number) => void;
+  /** Called when the domain asks to be built again. */
+  readonly onReboot: () => void;
 }
 
 /** One guest domain with its one virtual processor, whose registers are the processor's while it runs. */
@@ -62,6 +64,7 @@ export class Domain {
   readonly grants: GrantTable;
   readonly time: DomainTime;
   readonly consoleOut: (byte: number) => void;
+  readonly onReboot: () => void;
   private readonly ports: readonly (readonly [number, number])[];
   console: ConsoleBackend | undefined = undefined;
   /** Set by the strategy once the table of hypercalls is bound. */
@@ -111,6 +114,7 @@ export class Domain {
     this.sharedInfoMfn = parts.sharedInfoMfn;
     this.maxPages = parts.maxPages;
     this.consoleOut = parts.consoleOut;
+    this.onReboot = parts.onReboot;
     this.ports = parts.ports;
     this.tlb = new TlbClock(this.cpu);
     this.frames.onRelease = (mfn) => {

@@ -25,6 +25,8 @@ export interface ParavirtOptions {
   readonly network?: DomainNetwork;
   /** Takes the bytes of the console, by hypercall and by ring. */
   readonly consoleOut?: (byte: number) => void;
+  /** The domain asks to be built again (SHUTDOWN_reboot); by default that ends the run as powering off does. */
+  readonly onReboot?: () => void;
   /** Wall-clock time at boot, seconds since 1970; by default the RTC's. */
   readonly startTime?: number;
   /** Page tables for a kernel that runs with either kind. */
@@ -82,7 +84,7 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
   frames.share(sharedInfoMfn, DOMAIN_ID);
   const domain = new Domain({
     machine, id: DOMAIN_ID, frames, layout, reserved, sharedInfoMfn, maxPages: mfns.length, ports: GRANTED_PORTS,
-    consoleOut: options.consoleOut ?? (() => {}),
+    consoleOut: options.consoleOut ?? (() => {}), onReboot: options.onReboot ?? (() => powerOff(machine.cpu)),
   });
   mfns.forEach((mfn, pfn) => {
     frames.give(mfn, DOMAIN_ID);
@@ -99,6 +101,11 @@ export function createParavirt(machine: Machine, options: ParavirtOptions): Para
   dom0.introduce("guest", pages, options.disks ?? [], options.network);
   domain.time.start(options.startTime);
   return { strategy, domain, dom0, consoleIn: (byte) => domain.console?.input(byte), audit: () => auditFrames(domain) };
+}
+
+function powerOff(cpu: Cpu): void {
+  cpu.exitCode = 0;
+  cpu.recheck = true;
 }
 
 /** The one device behind the granted ports that the domain's machine has: a write to the exit port ends the run, as on a bare PC. */

@@ -45,6 +45,10 @@ function shutdown(d: Domain, reason: number): number {
   d.count("hypercall.sched_op.shutdown");
   if (reason === SHUTDOWN_crash) throw new GuestCrash(`domain ${d.id} reports that its kernel has crashed`);
   if (reason !== SHUTDOWN_poweroff && reason !== SHUTDOWN_reboot && reason !== SHUTDOWN_suspend) return -EINVAL;
+  if (reason === SHUTDOWN_reboot) {
+    d.onReboot();
+    return 0;
+  }
   d.cpu.exitCode = 0;
   d.cpu.recheck = true;
   return 0;

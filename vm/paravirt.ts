@@ -15,6 +15,7 @@ export const buildParavirt: Builder = ({ machine, image, imageName, initrd, disk
   if (!kinds.includes("xen-pv")) throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode paravirt runs kernels ported to Xen`);
   const xen = createParavirt(machine, {
     image: parseXenElf(image, imageName), imageName, commandLine: options.append, initrd, disks, network: options.network, consoleOut: outside.serialOut,
+    onReboot: outside.reset,
   });
   return {
     strategy: xen.strategy,
@@ -22,6 +23,7 @@ export const buildParavirt: Builder = ({ machine, image, imageName, initrd, disk
     linear: (cpu, la) => linearToPhysical(cpu, machine.memory, la),
     send: (bytes) => { for (const byte of bytes) xen.consoleIn(byte); },
     start: () => {},
+    retire: () => xen.dom0.nic?.unplug(),
   };
 };
 

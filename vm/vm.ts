@@ -90,7 +90,7 @@ export class Vm {
     this.engine.stop();
   }
 
-  /** Resets the machine: memory keeps what it holds, as on a PC; a Xen domain, which has no PC, never comes here. */
+  /** Resets the machine: memory keeps what it holds, as on a PC. A Xen domain is destroyed and built again, as Xen's tools do on SHUTDOWN_reboot. */
   private reset(): void {
     this.resetAsked = false;
     this.machine.ledger.event("machine.reset");

@@ -1,7 +1,7 @@
 /**
  * Intel 8254 programmable interval timer: three counters, all six modes, and system control port B
- * (0x61), which gates counter 2 and shows its output.
- * Reference: Intel 8254 datasheet (231164); the port from the PC/AT technical reference.
+ * (0x61), which gates counter 2, shows its output, and reports and clears IOCHK#, a source of NMI.
+ * Reference: Intel 8254 datasheet (231164); the port from the PC/AT technical reference and the 82371SB (PIIX3) datasheet, NMISC.
  * Nothing ticks: the counters (pit-counter.ts) are worked out when asked, and only the rising edges of
  * counter 0's output are events.
  * Left out: the low times of that output in modes 2, 3 and 4; IRQ 0 falls just before it rises again.

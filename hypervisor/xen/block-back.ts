@@ -1,6 +1,7 @@
 import { RAM_BASE } from "../heap.js";
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
 import { DiskHead, type DiskTiming } from "../devices/disk-timing.js";
+import { REQ_EVENT, REQ_PROD, RING_HEADER_BYTES, RSP_EVENT, RSP_PROD } from "./public/ring.js";
 import type { BackendDriver, BackendParts } from "./xenbus.js";
 
 /**
@@ -10,8 +11,8 @@ import type { BackendDriver, BackendParts } from "./xenbus.js";
 export const BLKIF_OP_READ = 0, BLKIF_OP_WRITE = 1, BLKIF_OP_WRITE_BARRIER = 2, BLKIF_OP_FLUSH_DISKCACHE = 3;
 export const BLKIF_RSP_OKAY = 0, BLKIF_RSP_ERROR = -1, BLKIF_RSP_EOPNOTSUPP = -2;
 export const BLKIF_MAX_SEGMENTS_PER_REQUEST = 11;
-/** struct blkif_sring: four indices, then the entries; struct blkif_request. */
-export const REQ_PROD = 0, REQ_EVENT = 4, RSP_PROD = 8, RSP_EVENT = 12, RING = 64, REQUEST_BYTES = 108, RING_ENTRIES = 32;
+/** struct blkif_request, and how many of them a page has. */
+export const REQUEST_BYTES = 108, RING_ENTRIES = 32;
 const NR_SEGMENTS = 1, ID = 4, SECTOR_NUMBER = 12, SEGMENTS = 20, SEGMENT_BYTES = 8;
 const DOM0 = 0, SECTORS_PER_PAGE = 4096 / SECTOR_SIZE;
 
@@ -96,7 +97,7 @@ export class BlockBack implements BackendDriver {
 
   private read(index: number): Request {
     const { memory } = this.p;
-    const at = this.ring + RING + (index % RING_ENTRIES) * REQUEST_BYTES;
+    const at = this.ring + RING_HEADER_BYTES + (index % RING_ENTRIES) * REQUEST_BYTES;
     const operation = memory.read(at, 1), segmentCount = memory.read(at + NR_SEGMENTS, 1);
     const valid = segmentCount <= BLKIF_MAX_SEGMENTS_PER_REQUEST;
     const segments = Array.from({ length: valid ? segmentCount : 0 }, (_, i): Segment => {
@@ -171,7 +172,7 @@ export class BlockBack implements BackendDriver {
   private respond(request: Request, status: number): void {
     const { memory, events } = this.p;
     if (this.ring < 0) return;
-    const at = this.ring + RING + (this.rspProd % RING_ENTRIES) * REQUEST_BYTES;
+    const at = this.ring + RING_HEADER_BYTES + (this.rspProd % RING_ENTRIES) * REQUEST_BYTES;
     memory.write32(at, request.id[0]);
     memory.write32(at + 4, request.id[1]);
     memory.write(at + 8, 1, request.operation);

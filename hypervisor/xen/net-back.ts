@@ -1,6 +1,7 @@
 import { RAM_BASE } from "../heap.js";
 import type { Memory } from "../memory.js";
 import type { Network, NetworkPort } from "../network/network.js";
+import { REQ_EVENT, REQ_PROD, RING_HEADER_BYTES, RSP_EVENT, RSP_PROD } from "./public/ring.js";
 import type { BackendDriver, BackendParts } from "./xenbus.js";
 
 /**
@@ -12,7 +13,7 @@ import type { BackendDriver, BackendParts } from "./xenbus.js";
 export const NETIF_RSP_OKAY = 0, NETIF_RSP_ERROR = -1, NETIF_RSP_DROPPED = -2;
 export const NETTXF_csum_blank = 1, NETTXF_data_validated = 2, NETTXF_more_data = 4, NETTXF_extra_info = 8;
 /** struct netif_tx_request: gref, offset, flags, id, size; its response: id, status. struct netif_rx_request: id, gref; its response: id, offset, flags, status. */
-export const NET_REQ_PROD = 0, NET_REQ_EVENT = 4, NET_RSP_PROD = 8, NET_RSP_EVENT = 12, NET_RING = 64, NET_RING_ENTRIES = 256, TX_BYTES = 12, RX_BYTES = 8;
+export const NET_RING_ENTRIES = 256, TX_BYTES = 12, RX_BYTES = 8;
 /** Of the back end's directory in the store. */
 export const NET_FEATURES: Readonly<Record<string, string>> = { "feature-rx-copy": "1", "feature-rx-flip": "0", "feature-sg": "0", "feature-no-csum-offload": "1" };
 
@@ -44,7 +45,7 @@ class Ring {
 
   /** Requests to take; 0 when the producer index makes no sense. */
   waiting(): number {
-    const prod = this.memory.read(this.page + NET_REQ_PROD, 4);
+    const prod = this.memory.read(this.page + REQ_PROD, 4);
     return ((prod - this.rspProd) >>> 0) > NET_RING_ENTRIES ? 0 : (prod - this.reqCons) >>> 0;
   }
 
@@ -53,12 +54,12 @@ class Ring {
   }
 
   private entry(index: number): number {
-    return this.page + NET_RING + (index % NET_RING_ENTRIES) * this.entryBytes;
+    return this.page + RING_HEADER_BYTES + (index % NET_RING_ENTRIES) * this.entryBytes;
   }
 
   /** Asks to be told of the next request; gives whether one has come meanwhile. */
   sleep(): boolean {
-    this.memory.write32(this.page + NET_REQ_EVENT, this.reqCons + 1);
+    this.memory.write32(this.page + REQ_EVENT, this.reqCons + 1);
     return this.waiting() !== 0;
   }
 
@@ -70,8 +71,8 @@ class Ring {
   /** Publishes one response; gives whether the front end has asked to be told (RING_PUSH_RESPONSES_AND_CHECK_NOTIFY). */
   publish(): boolean {
     this.rspProd = (this.rspProd + 1) >>> 0;
-    this.memory.write32(this.page + NET_RSP_PROD, this.rspProd);
-    return this.memory.read(this.page + NET_RSP_EVENT, 4) === this.rspProd;
+    this.memory.write32(this.page + RSP_PROD, this.rspProd);
+    return this.memory.read(this.page + RSP_EVENT, 4) === this.rspProd;
   }
 }
 

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import type { Network } from "../../hypervisor/network/network.js";
 import { GTF_permit_access, GTF_readonly } from "../../hypervisor/xen/grant-tables.js";
 import * as N from "../../hypervisor/xen/net-back.js";
+import * as R from "../../hypervisor/xen/public/ring.js";
 import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
 import { random } from "../network/rig.js";
 import { PAGE, rig, type Rig, SCRATCH } from "./rig.js";
@@ -54,8 +55,8 @@ function front(overrides: Readonly<Record<string, string>> = {}): Front {
   r.call("event_channel_op", 6, SCRATCH);
   const port = r.read(SCRATCH + 4);
   for (const ring of [tx, rx]) {
-    memory.write32(ring + N.NET_REQ_EVENT, 1);
-    memory.write32(ring + N.NET_RSP_EVENT, 1);
+    memory.write32(ring + R.REQ_EVENT, 1);
+    memory.write32(ring + R.RSP_EVENT, 1);
   }
   const { store } = r.pv.dom0;
   const keys = { "tx-ring-ref": `${TX_REF}`, "rx-ring-ref": `${RX_REF}`, "event-channel": `${port}`, "request-rx-copy": "1", protocol: "x86_32-abi", ...overrides, state: "4" };
@@ -82,7 +83,7 @@ function front(overrides: Readonly<Record<string, string>> = {}): Front {
 
 /** Puts a transmit request into slot `n`. */
 function request(f: Front, n: number, gref: number, offset: number, size: number, flags = 0): void {
-  const at = f.tx + N.NET_RING + n % N.NET_RING_ENTRIES * N.TX_BYTES;
+  const at = f.tx + R.RING_HEADER_BYTES + n % N.NET_RING_ENTRIES * N.TX_BYTES;
   f.put(at, gref);
   f.put(at + 4, offset, 2);
   f.put(at + 6, flags, 2);
@@ -91,12 +92,12 @@ function request(f: Front, n: number, gref: number, offset: number, size: number
 }
 
 function respondedTx(f: Front, n: number): [id: number, status: number] {
-  const word = f.word(f.tx + N.NET_RING + n % N.NET_RING_ENTRIES * N.TX_BYTES);
+  const word = f.word(f.tx + R.RING_HEADER_BYTES + n % N.NET_RING_ENTRIES * N.TX_BYTES);
   return [word & 0xffff, word >> 16];
 }
 
 function offer(f: Front, n: number, gref: number): void {
-  const at = f.rx + N.NET_RING + n % N.NET_RING_ENTRIES * N.RX_BYTES;
+  const at = f.rx + R.RING_HEADER_BYTES + n % N.NET_RING_ENTRIES * N.RX_BYTES;
   f.put(at, n, 2);
   f.put(at + 4, gref);
 }
@@ -122,12 +123,12 @@ test("a frame goes out of a granted page, and the answer comes with an event whe
   const f = front();
   for (let i = 0; i < 200; i++) f.put(f.data + 100 + i, i, 1);
   request(f, 0, READ_ONLY_REF, 100, 200);
-  f.put(f.tx + N.NET_REQ_PROD, 1);
+  f.put(f.tx + R.REQ_PROD, 1);
   f.kick();
   assert.equal(f.sent.map((frame) => [...frame]), [Array.from({ length: 200 }, (_, i) => i)]);
   assert.equal(respondedTx(f, 0), [0x100, N.NETIF_RSP_OKAY]);
-  assert.is(f.word(f.tx + N.NET_RSP_PROD), 1);
-  assert.is(f.word(f.tx + N.NET_REQ_EVENT), 2, "the next request is to be announced");
+  assert.is(f.word(f.tx + R.RSP_PROD), 1);
+  assert.is(f.word(f.tx + R.REQ_EVENT), 2, "the next request is to be announced");
   assert.ok(f.r.d.events.isPending(f.port));
   assert.equal([...f.r.d.grants.uses()].length, 2, "the rings");
   assert.equal(f.r.pv.audit(), []);
@@ -138,7 +139,7 @@ test("requests that make no sense are answered with an error and send nothing", 
   const bad: readonly (readonly [number, number, number, number])[] = [[DATA_REF, 0, 13, 0], [DATA_REF, 0, 4000, 0], [DATA_REF, 4090, 100, 0], [77, 0, 100, 0],
     [DATA_REF, 0xffff, 100, 0], [DATA_REF, 0, 100, N.NETTXF_more_data], [DATA_REF, 0, 100, N.NETTXF_extra_info], [DATA_REF, 0, 100, N.NETTXF_csum_blank]];
   bad.forEach(([gref, offset, size, flags], n) => request(f, n, gref, offset, size, flags));
-  f.put(f.tx + N.NET_REQ_PROD, bad.length);
+  f.put(f.tx + R.REQ_PROD, bad.length);
   f.kick();
   assert.equal(f.sent, []);
   bad.forEach((_, n) => assert.equal(respondedTx(f, n), [0x100 + n, N.NETIF_RSP_ERROR]));
@@ -150,25 +151,25 @@ test("frames are copied into offered pages in order, and wait for pages", () => 
   const frame = (tag: number): Uint8Array => Uint8Array.from({ length: 60 }, () => tag);
   f.arrive(frame(1));
   f.arrive(frame(2));
-  assert.is(f.word(f.rx + N.NET_RSP_PROD), 0, "no page yet");
+  assert.is(f.word(f.rx + R.RSP_PROD), 0, "no page yet");
   offer(f, 0, DATA_REF);
-  f.put(f.rx + N.NET_REQ_PROD, 1);
+  f.put(f.rx + R.REQ_PROD, 1);
   f.kick();
   assert.is(f.word(f.data), 0x01010101);
-  assert.is(f.word(f.rx + N.NET_RING), 0);
-  assert.is(f.word(f.rx + N.NET_RING + 4), 60 << 16, "no flags, 60 bytes");
+  assert.is(f.word(f.rx + R.RING_HEADER_BYTES), 0);
+  assert.is(f.word(f.rx + R.RING_HEADER_BYTES + 4), 60 << 16, "no flags, 60 bytes");
   offer(f, 1, READ_ONLY_REF);
-  f.put(f.rx + N.NET_REQ_PROD, 2);
+  f.put(f.rx + R.REQ_PROD, 2);
   f.kick();
-  assert.is(f.word(f.rx + N.NET_RING + N.RX_BYTES + 4) >> 16, N.NETIF_RSP_ERROR, "a page that may not be written");
+  assert.is(f.word(f.rx + R.RING_HEADER_BYTES + N.RX_BYTES + 4) >> 16, N.NETIF_RSP_ERROR, "a page that may not be written");
   assert.is(f.word(f.data), 0x01010101);
   assert.equal(f.r.pv.audit(), []);
 });
 
 test("a producer that runs away is not served", () => {
   const f = front();
-  f.put(f.tx + N.NET_REQ_PROD, 0x7fff_ffff);
-  f.put(f.rx + N.NET_REQ_PROD, 0xffff_ffff);
+  f.put(f.tx + R.REQ_PROD, 0x7fff_ffff);
+  f.put(f.rx + R.REQ_PROD, 0xffff_ffff);
   f.kick();
   f.arrive(new Uint8Array(60));
   assert.equal(f.sent, []);
@@ -178,7 +179,7 @@ test("a producer that runs away is not served", () => {
 test("closing gives the rings back, also while frames are under way", () => {
   const f = front();
   for (let n = 0; n < 10; n++) request(f, n, DATA_REF, 0, 1000);
-  f.put(f.tx + N.NET_REQ_PROD, 10);
+  f.put(f.tx + R.REQ_PROD, 10);
   f.r.write(SCRATCH, f.port);
   f.r.call("event_channel_op", 4, SCRATCH);
   f.r.pv.dom0.store.write(1, `${FRONT}/state`, "6");
@@ -195,8 +196,8 @@ test("rings full of chance never break it: every grant comes back", () => {
     for (let i = 0; i < 12; i++) {
       const ring = next() & 1 ? f.tx : f.rx;
       if (next() % 3 === 0) for (let at = 0; at < PAGE; at += 4) if (next() % 4 === 0) f.put(ring + at, next() % 3 === 0 ? next() % 16 : next());
-      f.put(ring + N.NET_REQ_PROD, next() % 3 === 0 ? next() : next() % 300);
-      if (next() % 4 === 0) f.put(ring + N.NET_RSP_EVENT, next());
+      f.put(ring + R.REQ_PROD, next() % 3 === 0 ? next() : next() % 300);
+      if (next() % 4 === 0) f.put(ring + R.RSP_EVENT, next());
       if (next() & 1) f.arrive(Uint8Array.from({ length: 14 + next() % 1500 }, () => next()));
       f.kick();
     }

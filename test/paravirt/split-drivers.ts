@@ -2,6 +2,7 @@ import * as assert from "uvu/assert";
 import { suite } from "uvu";
 import { type BlockBackend, MemoryBackend } from "../../hypervisor/devices/block-backend.js";
 import * as B from "../../hypervisor/xen/block-back.js";
+import * as R from "../../hypervisor/xen/public/ring.js";
 import { xvdNumber } from "../../paravirt/dom0.js";
 import * as G from "../../hypervisor/xen/grant-tables.js";
 import { Store, StoreError } from "../../hypervisor/xen/store.js";
@@ -186,8 +187,8 @@ function front(disk: BlockBackend): Blk {
   r.call("event_channel_op", 6, SCRATCH);
   const port = r.read(SCRATCH + 4), dir = `device/vbd/${xvdNumber(0)}`;
   const ring = ringMfn * PAGE;
-  r.d.memory.write32(ring + B.REQ_EVENT, 1);
-  r.d.memory.write32(ring + B.RSP_EVENT, 1);
+  r.d.memory.write32(ring + R.REQ_EVENT, 1);
+  r.d.memory.write32(ring + R.RSP_EVENT, 1);
   for (const [key, value] of [["ring-ref", `${RING_REF}`], ["event-channel", `${port}`], ["protocol", "x86_32-abi"], ["state", "3"]]) {
     assert.equal(xs(r, W.XS_WRITE, `${dir}/${key}\0${value}`), [[W.XS_WRITE, "OK\0"]]);
   }
@@ -198,7 +199,7 @@ function front(disk: BlockBackend): Blk {
 /** Makes one request and gives the answer's status once virtual time has brought it. */
 function request(b: Blk, operation: number, sector: number, segments: readonly (readonly [ref: number, first: number, last: number])[], count = segments.length): number {
   const { memory } = b.r.d;
-  const at = b.ring + B.RING + (b.next % B.RING_ENTRIES) * B.REQUEST_BYTES;
+  const at = b.ring + R.RING_HEADER_BYTES + (b.next % B.RING_ENTRIES) * B.REQUEST_BYTES;
   memory.writeBytes(at, new Uint8Array(B.REQUEST_BYTES));
   memory.write32(at, operation | count << 8);
   memory.write32(at + 4, 0x1000 + b.next);
@@ -208,20 +209,20 @@ function request(b: Blk, operation: number, sector: number, segments: readonly (
     memory.write32(at + 24 + i * 8, first | last << 8);
   });
   b.next++;
-  memory.write32(b.ring + B.REQ_PROD, b.next);
+  memory.write32(b.ring + R.REQ_PROD, b.next);
   send(b.r, b.port);
   const { clock, ledger } = b.r.machine;
-  if (memory.read(b.ring + B.RSP_PROD, 4) !== b.next) {
+  if (memory.read(b.ring + R.RSP_PROD, 4) !== b.next) {
     // The disk's own time; ticks before it pass.
-    for (let i = 0; i < 10 && memory.read(b.ring + B.RSP_PROD, 4) !== b.next; i++) {
+    for (let i = 0; i < 10 && memory.read(b.ring + R.RSP_PROD, 4) !== b.next; i++) {
       ledger.idle(clock.nextDeadline() - clock.now());
       clock.runDue();
     }
   }
-  assert.is(memory.read(b.ring + B.RSP_PROD, 4), b.next);
+  assert.is(memory.read(b.ring + R.RSP_PROD, 4), b.next);
   assert.is(memory.read(at, 4), 0x1000 + b.next - 1, "the same id");
   assert.is(memory.read(at + 8, 1), operation);
-  memory.write32(b.ring + B.RSP_EVENT, b.next + 1);
+  memory.write32(b.ring + R.RSP_EVENT, b.next + 1);
   return memory.read(at + 10, 2) << 16 >> 16;
 }
 
@@ -273,7 +274,7 @@ name("a read-only disk refuses writes; closing gives the ring back", () => {
 
 name("a ring whose producer runs away is not served", () => {
   const b = front(new MemoryBackend(64));
-  b.r.d.memory.write32(b.ring + B.REQ_PROD, 0x7fffffff);
+  b.r.d.memory.write32(b.ring + R.REQ_PROD, 0x7fffffff);
   send(b.r, b.port);
   assert.is(b.r.machine.ledger.countOf("device.blkback.request"), 0);
 });

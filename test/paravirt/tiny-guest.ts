@@ -6,6 +6,8 @@ import { createMachine } from "../../hypervisor/machine.js";
 import { GuestCrash } from "../../hypervisor/trap.js";
 import { createParavirt, paravirtMonitorBytes } from "../../paravirt/index.js";
 import { DOMID_SELF } from "../../hypervisor/xen/public/xen.js";
+import { NetworkHub } from "../../hypervisor/devices/network-hub.js";
+import { createVm } from "../../index.js";
 import { Engine } from "../../translator/engine.js";
 import { buildElf } from "../loader/build-elf.js";
 import { BASE, CODE, hypercall, PAGE, powerOff, PROFILE, rig, SCRATCH, STACK_TOP, words } from "./rig.js";
@@ -49,6 +51,21 @@ name("boots from an ELF file with a __xen_guest section, prints and shuts down",
   assert.is(String.fromCharCode(...out), greeting);
   assert.is(machine.ledger.countOf("hypercall.console_io"), 1);
   assert.equal(pv.audit(), []);
+});
+
+name("SHUTDOWN_reboot builds the domain again, or ends the run with noReboot (public/sched.h)", () => {
+  const greeting = "again\n";
+  const image = new Uint8Array(3 * PAGE);
+  image.set(kernel([...hypercall(CONSOLE_IO, 0, greeting.length, SCRATCH), ...hypercall(SCHED_OP, 2, SCRATCH + 64)],
+    [...text(greeting), ...new Array<number>(64 - greeting.length).fill(0), ...words(1)]), PAGE);
+  const section = new TextEncoder().encode(`GUEST_OS=tiny,XEN_VER=xen-3.0,VIRT_BASE=0x${BASE.toString(16)},ELF_PADDR_OFFSET=0x${BASE.toString(16)},HYPERCALL_PAGE=0x0,PAE=yes,LOADER=generic\0`);
+  const elf = buildElf({ entry: CODE, segments: [{ vaddr: BASE, paddr: BASE, data: image }], sections: [{ name: "__xen_guest", type: 1, data: section }] });
+  const vm = createVm({ image: elf, mode: "paravirt", memory: 8, network: { hub: new NetworkHub() } });
+  let greetings = 0;
+  vm.onSerialLine(() => { if (++greetings === 3) vm.stop(); });
+  assert.equal(vm.run({ instructions: 10_000 }), { reason: "stopped" });
+  assert.is(vm.stats().events["machine.reset"], 2);
+  assert.equal(createVm({ image: elf, mode: "paravirt", memory: 8, noReboot: true }).run({ instructions: 10_000 }), { reason: "reset" });
 });
 
 name("starts in ring 1 with start_info in ESI, events masked and segments that end below Xen", () => {
