@@ -15,6 +15,7 @@ import { DiskServices, type Drive } from "./int13.js";
 import { SystemServices } from "./int15.js";
 import { KeyboardServices } from "./int16.js";
 import { ClockServices } from "./int1a.js";
+import { PointingDevice } from "./pointing-device.js";
 import * as R from "./rom.js";
 import { type Service, ServicePort } from "./service-port.js";
 import { VIDEO_EVENTS, videoServices } from "./video-bios.js";
@@ -52,6 +53,7 @@ export class Bios {
   private readonly video: VideoServices;
   private readonly disks: DiskServices;
   private readonly keyboard: KeyboardServices;
+  private readonly mouse: PointingDevice;
   private readonly clock: ClockServices;
   /** The machine has been through the self-test: a program that jumps to the reset vector wants all of it reset. */
   private posted = false;
@@ -63,14 +65,15 @@ export class Bios {
     const { platform, memory } = options;
     const cells = this.cells = new B.Cells(memory);
     this.video = new VideoServices(cells, platform.vga);
-    const disks = this.disks = new DiskServices(cells, options.drives), system = new SystemServices(cells, platform.a20);
     this.keyboard = new KeyboardServices(cells, platform.keyboard, platform.uart);
+    this.mouse = new PointingDevice(cells, platform.keyboard, this.keyboard);
+    const disks = this.disks = new DiskServices(cells, options.drives), system = new SystemServices(cells, platform.a20, this.mouse);
     this.clock = new ClockServices(cells, platform.rtc, platform.ports);
     const irq = (vector: number) => () => this.endOfInterrupt(vector);
     const services = new Map<number, Service>([
       [TIMER_IRQ, () => { this.clock.tick(); return R.TIMER_HOOK; }],
       [KEYBOARD_IRQ, () => { this.keyboard.interrupt(); this.endOfInterrupt(KEYBOARD_IRQ); }],
-      ...[0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77].map(v => [v, irq(v)] as const),
+      ...[0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x70, 0x71, 0x72, 0x73, 0x75, 0x76, 0x77].map(v => [v, irq(v)] as const),
       ...videoServices(this.video),
       [0x11, f => { f.ax = cells.word(B.BDA_EQUIPMENT); }],
       [0x12, f => { f.ax = LOW_MEMORY_END >>> 10; }],
@@ -83,8 +86,9 @@ export class Bios {
       [0x19, f => { this.nextBoot = 0; this.boot(f); }],
       [0x1a, f => this.clock.serve(f)],
       [R.VECTOR_POST, () => this.post()],
+      [R.VECTOR_MOUSE, f => this.mouse.interrupt(f)],
     ]);
-    this.port = new ServicePort(memory, options.count, services, { ...VIDEO_EVENTS, [R.VECTOR_POST]: "post" });
+    this.port = new ServicePort(memory, options.count, services, { ...VIDEO_EVENTS, [R.VECTOR_POST]: "post", [R.VECTOR_MOUSE]: "mouse" });
     this.rom = R.buildRom([...services.keys()].filter(v => v < VECTORS));
   }
 
@@ -106,6 +110,8 @@ export class Bios {
     cells.setVector(VECTOR_DISKETTE_TABLE, R.ROM_SEGMENT, R.DISKETTE_TABLE);
     cells.setDword(0x1d * 4, 0);
     cells.setDword(B.BDA_RESET_FLAG, 0);
+    cells.setWord(B.BDA_EBDA, LOW_MEMORY_END >>> 4);
+    cells.setByte(LOW_MEMORY_END, 1); // its size in KiB
     const diskette = drives.some(d => d.number < 0x80);
     cells.setWord(B.BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_MOUSE | EQUIPMENT_SERIAL1 | (diskette ? EQUIPMENT_DISKETTE : 0));
     cells.setByte(B.BDA_DISKS, drives.filter(d => d.number >= 0x80 && d.heads > 0).length);
@@ -113,6 +119,7 @@ export class Bios {
     platform.keyboard.command.write(0, 1, 0x60);
     platform.keyboard.data.write(0, 1, KEYBOARD_CONFIG);
     this.keyboard.reset();
+    this.mouse.reset();
     this.clock.reset();
     this.video.start();
   }

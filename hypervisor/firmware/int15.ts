@@ -1,12 +1,13 @@
 /**
  * INT 15h: how much memory there is, the A20 gate, moving blocks above 1 MiB, the configuration table.
  * Reference: ACPI specification 6.4, 15.1 (E820h); IBM PS/2 and PC BIOS Interface Technical Reference, interrupt 15h.
- * Left out: APM, the pointing device (C2h), the watchdog, joysticks, cassettes.
+ * Left out: APM, the watchdog, joysticks, cassettes.
  */
 import type { A20Gate } from "../devices/system-control.js";
 import { memoryMap } from "../loader/memory-map.js";
-import type { Cells } from "./bda.js";
+import { BDA_EBDA, type Cells } from "./bda.js";
 import type { Frame } from "./frame.js";
+import type { PointingDevice } from "./pointing-device.js";
 import { ROM_SEGMENT, SYSTEM_CONFIG } from "./rom.js";
 
 const NO_SUCH_FUNCTION = 0x86, SMAP = 0x534d4150, ENTRY_BYTES = 20;
@@ -17,10 +18,12 @@ const MOVE_SOURCE = 0x10, MOVE_TARGET = 0x18;
 export class SystemServices {
   private readonly cells: Cells;
   private readonly a20: A20Gate;
+  private readonly mouse: PointingDevice;
 
-  constructor(cells: Cells, a20: A20Gate) {
+  constructor(cells: Cells, a20: A20Gate, mouse: PointingDevice) {
     this.cells = cells;
     this.a20 = a20;
+    this.mouse = mouse;
   }
 
   serve(f: Frame): void {
@@ -40,7 +43,8 @@ export class SystemServices {
         f.bx = SYSTEM_CONFIG;
         f.ah = 0;
         return true;
-      case 0xc1: f.es = this.cells.word(0x40e); return true;
+      case 0xc1: f.es = this.cells.word(BDA_EBDA); return true;
+      case 0xc2: return this.mouse.serve(f);
       case 0xe8:
         if (f.al === 0x20) return this.map(f);
         if (f.al === 0x01) return this.sizes(f, above1);

@@ -8,8 +8,11 @@ import { font } from "../devices/vga-font.js";
 /** Port that the stubs trap by: OUT gives a frame's address, IN what to do. */
 export const FIRMWARE_PORT = 0x05e0, FIRMWARE_PORT_COUNT = 4;
 export const RETURN = 0, WAIT = 1, TIMER_HOOK = 2;
-/** Vector number of the power-on self-test, which no interrupt has. */
-export const VECTOR_POST = 0x100;
+/** Vector numbers that no interrupt has: the power-on self-test, and what the mouse's interrupt asks. */
+export const VECTOR_POST = 0x100, VECTOR_MOUSE = 0x101;
+export const MOUSE_IRQ = 0x74;
+/** Where the program's handler of the mouse is in the extended BIOS data area. */
+export const EBDA_MOUSE_HANDLER = 0x22;
 
 export const ROM_SEGMENT = 0xf000, ROM_BASE = 0xf_c000, ROM_BYTES = 0x4000;
 /** Offsets in segment F000. */
@@ -51,7 +54,8 @@ export function buildRom(vectors: readonly number[]): Rom {
   const code = new Code(STUBS);
   const trap = emitTrap(code);
   const stubs = new Map<number, number>();
-  for (const vector of [...vectors, VECTOR_POST]) stubs.set(vector, emitStub(code, vector, trap));
+  for (const vector of [...vectors, VECTOR_POST, VECTOR_MOUSE]) stubs.set(vector, emitStub(code, vector, trap));
+  stubs.set(MOUSE_IRQ, emitMouseInterrupt(code, stubs.get(VECTOR_MOUSE)!));
   place(STUBS, code.bytes);
   place(START, startCode(stubs.get(VECTOR_POST)!));
   place(RESET_VECTOR, [0xea, ...word(START), ...word(ROM_SEGMENT)]);
@@ -90,6 +94,20 @@ export function emitTrap(code: Code): number {
   code.emit(0xcd, 0x1c, 0xb0, 0x20, 0xe6, 0x20); // hook: int 1Ch; mov al,20h; out 20h,al
   code.emit(0x66, 0x61, 0x07, 0x1f, 0x83, 0xc4, 0x02, 0xcf); // done: popad; pop es; pop ds; add sp,2; iret
   return common;
+}
+
+/**
+ * The mouse's interrupt: asks what came, calls the program's handler with a whole packet (status, X, Y and 0 as words on the stack), and ends
+ * the interrupt at both controllers. Gives its offset.
+ */
+function emitMouseInterrupt(code: Code, ask: number): number {
+  const start = code.here, call = [0x53, 0x51, 0x52, 0x6a, 0x00, 0xb8, 0x40, 0x00, 0x8e, 0xd8, 0x8e, 0x1e, 0x0e, 0x00, // push bx, cx, dx, 0; ds = [40:0E]
+    0xff, 0x1e, ...word(EBDA_MOUSE_HANDLER), 0x83, 0xc4, 0x08]; // call far [22h]; add sp,8
+  code.emit(0x1e, 0x06, 0x66, 0x60, 0x9c, 0x0e); // push ds; push es; pushad; pushf; push cs
+  code.near(0xe8, ask);
+  code.emit(0x84, 0xc0, 0x74, call.length, ...call); // test al,al; jz over the call
+  code.emit(0xfa, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x66, 0x61, 0x07, 0x1f, 0xcf); // cli; mov al,20h; out 0A0h,al; out 20h,al; popad; pop es; pop ds; iret
+  return start;
 }
 
 /**

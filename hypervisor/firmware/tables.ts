@@ -2,11 +2,12 @@
 import type { GuestMemory } from "../devices/device.js";
 import { LOW_MEMORY_END } from "../loader/memory-map.js";
 import { acpiTables } from "./acpi.js";
+import { BDA_EBDA } from "./bda.js";
 import { mpTable } from "./mp-table.js";
 
 const ACPI_BASE = 0xe_0000, MP_BASE = 0xf_0000;
-/** BIOS data area: COM1's port, the segment of the extended area, KiB below it. */
-const BDA_COM1 = 0x400, BDA_EBDA = 0x40e, BDA_LOW_KIB = 0x413;
+/** BIOS data area: COM1's port, KiB below the extended area. */
+const BDA_COM1 = 0x400, BDA_LOW_KIB = 0x413;
 
 /** Writes the tables of a machine with `memory.size` bytes of RAM. */
 export function installTables(memory: GuestMemory): void {

@@ -64,6 +64,21 @@ test("a CD's hard disk image is drive 0x80 until its program ends that; the disk
   assert.equal(createVm({ image: bootableIso(image, 4), disks: [disk], memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0x34 });
 });
 
+test("the mouse's interrupt calls the program's handler with status, X and Y", () => {
+  // mov ax,0C207h; mov bx,handler; int 15h; jc $; mov ax,0C200h; mov bh,1; int 15h; jc $; sti
+  const install = [0xb8, 0x07, 0xc2, 0xbb, 0x2e, 0x7c, 0xcd, 0x15, 0x72, 0xfe, 0xb8, 0x00, 0xc2, 0xb7, 0x01, 0xcd, 0x15, 0x72, 0xfe, 0xfb];
+  // mov al,0D3h; out 64h,al; mov al,byte; out 60h,al: as if the mouse had sent it
+  const bytes = [0x09, 0x05, 0xfb].flatMap((byte) => [0xb0, 0xd3, 0xe6, 0x64, 0xb0, byte, 0xe6, 0x60]);
+  // handler: mov bp,sp; mov al,[bp+10]; add al,[bp+8]; sub al,[bp+6]; out 0F4h,al; retf
+  const handler = [0x89, 0xe5, 0x8a, 0x46, 0x0a, 0x02, 0x46, 0x08, 0x2a, 0x46, 0x06, 0xe6, 0xf4, 0xcb];
+  const image = new Uint8Array(512);
+  image.set([...install, ...bytes, 0xeb, 0xfe, ...handler]);
+  image.set([0x55, 0xaa], 510);
+  for (const mode of ["native", "hvm"] as const) {
+    assert.equal(createVm({ image, mode, memory: 8 }).run({ instructions: 1e6 }), { reason: "exit", code: 0x09 + 0x05 - 0xfb & 0xff }, mode);
+  }
+});
+
 test("a jump to the reset vector resets all of the machine", () => {
   // CMOS 40h counts; the second time: exit with it; else jmp F000:FFF0
   const code = [0xb0, 0x40, 0xe6, 0x70, 0xe4, 0x71, 0xfe, 0xc0, 0xe6, 0x71, 0x3c, 0x02, 0x75, 0x02, 0xe6, 0xf4, 0xea, 0xf0, 0xff, 0x00, 0xf0];

@@ -9,7 +9,7 @@ import { Bios } from "../../hypervisor/firmware/bios.js";
 import { Frame, FRAME_BYTES } from "../../hypervisor/firmware/frame.js";
 import { cdRom, diskette, hardDisk } from "../../hypervisor/firmware/int13.js";
 import { VIDEO_SEGMENT } from "../../hypervisor/firmware/video-rom.js";
-import { RETURN, VECTOR_POST, WAIT } from "../../hypervisor/firmware/rom.js";
+import { RETURN, VECTOR_MOUSE, VECTOR_POST, WAIT } from "../../hypervisor/firmware/rom.js";
 
 const MIB = 1 << 20, AT = 0x7000, VECTOR_OFFSET = 36;
 
@@ -183,6 +183,34 @@ test("INT 16h: keys of the keyboard and bytes of the serial port", () => {
   platform.uart.receive([0x1b, 0x5b, 0x41]);
   const key = call(0x16).ax;
   assert.is(key >>> 8, 0x48);
+});
+
+test("INT 15h C2h: the mouse's commands, and packets for the handler", () => {
+  const { call, platform } = rig();
+  const c2 = (al: number, bh = 0, more: (f: Frame) => void = () => {}): Frame => call(0x15, (f) => { f.ax = 0xc200 | al; f.bh = bh; more(f); });
+  const failed = (f: Frame): number => f.carry ? f.ah : 0;
+  assert.is(failed(c2(0x00, 1)), 5, "no handler yet");
+  assert.is(failed(c2(0x05, 9)), 2);
+  assert.equal([0x05, 0x01].map((al) => { const f = c2(al, 3); return [failed(f), f.bx]; }), [[0, 0x00aa], [0, 0x00aa]]);
+  assert.is(failed(c2(0x02, 7)), 2);
+  assert.is(failed(c2(0x02, 3)), 0);
+  assert.is(failed(c2(0x03, 1)), 0);
+  assert.is(failed(c2(0x06, 2)), 0);
+  const status = c2(0x06);
+  assert.equal([status.bl, status.cl, status.dl], [0x10, 1, 60], "scaling 2:1, resolution, rate");
+  assert.is(c2(0x04).bh, 0);
+  assert.is(failed(c2(0x42)), 1);
+  assert.is(failed(c2(0x07, 0, (f) => { f.es = 0x1234; f.bx = 0x10; })), 0);
+  assert.is(failed(c2(0x00, 1)), 0);
+  assert.is(platform.ports.read(0x64, 1) & 1, 0, "no byte is left over");
+  platform.keyboard.mouse.move(5, -3, 1);
+  assert.equal([1, 2].map(() => call(VECTOR_MOUSE).al), [0, 0]);
+  const packet = call(VECTOR_MOUSE);
+  assert.equal([packet.al, packet.bx, packet.cx, packet.dx], [1, 0x29, 5, 0xfd]);
+  assert.is(call(VECTOR_MOUSE, (f) => { f.al = 7; }).al, 0, "nothing more");
+  platform.keyboard.keyboard.key(0x1c, true);
+  c2(0x00, 0);
+  assert.is(call(0x16, (f) => { f.ah = 1; }).al, 0x61, "a key that waited is not lost");
 });
 
 test("INT 1Ah and INT 08h: ticks, the date, the PCI BIOS", () => {
