@@ -7,6 +7,7 @@
  * (UIP tells of it in time).
  */
 import type { CountEvent, DeviceClock, IrqLine, PortDevice } from "./device.js";
+import * as F from "./rtc-format.js";
 import { civilFromDays, daysFromCivil, SECONDS_PER_DAY } from "./civil-time.js";
 
 const SECONDS = 0x00;
@@ -34,14 +35,11 @@ const B_SET = 0x80;
 const B_PIE = 0x40;
 const B_AIE = 0x20;
 const B_UIE = 0x10;
-const B_DM_BINARY = 0x04;
-const B_24H = 0x02;
 const C_IRQF = 0x80;
 const C_PF = 0x40;
 const C_AF = 0x20;
 const C_UF = 0x10;
 const D_VRT = 0x80;
-const HOUR_PM = 0x80;
 const ALARM_ANY = 0xc0;
 const NMI_MASK = 0x80;
 const CMOS_BYTES = 128;
@@ -100,7 +98,7 @@ export class Rtc146818 implements PortDevice {
     this.onNmiMask = options.onNmiMask ?? (() => {});
     this.epoch = Math.floor(options.startTime ?? DEFAULT_START_TIME);
     this.ram[REG_A] = A_DEFAULT;
-    this.ram[REG_B] = B_24H;
+    this.ram[REG_B] = F.B_24H;
     this.setMemorySize(options.memoryBytes ?? 0);
     this.restartAlarms();
   }
@@ -242,24 +240,24 @@ export class Rtc146818 implements PortDevice {
 
   /** A time register's value in the guest's format, undefined for any other index. */
   private timeField(index: number): number | undefined {
-    const time = this.time();
+    const time = this.time(), form = this.ram[REG_B]!;
     const days = Math.floor(time / SECONDS_PER_DAY);
     const second = time - days * SECONDS_PER_DAY;
     switch (index) {
-      case SECONDS: return this.encode(second % 60);
-      case MINUTES: return this.encode(Math.floor(second / 60) % 60);
-      case HOURS: return this.encodeHour(Math.floor(second / 3600));
-      case DAY_OF_WEEK: return this.encode(this.weekday(days));
-      case DATE_OF_MONTH: return this.encode(civilFromDays(days).day);
-      case MONTH: return this.encode(civilFromDays(days).month);
-      case YEAR: return this.encode(civilFromDays(days).year % 100);
-      case CENTURY: return toBcd(Math.floor(civilFromDays(days).year / 100));
+      case SECONDS: return F.encode(form, second % 60);
+      case MINUTES: return F.encode(form, Math.floor(second / 60) % 60);
+      case HOURS: return F.encodeHour(form, Math.floor(second / 3600));
+      case DAY_OF_WEEK: return F.encode(form, this.weekday(days));
+      case DATE_OF_MONTH: return F.encode(form, civilFromDays(days).day);
+      case MONTH: return F.encode(form, civilFromDays(days).month);
+      case YEAR: return F.encode(form, civilFromDays(days).year % 100);
+      case CENTURY: return F.toBcd(Math.floor(civilFromDays(days).year / 100));
       default: return undefined;
     }
   }
 
   private setTimeField(index: number, value: number): void {
-    const time = this.time();
+    const time = this.time(), form = this.ram[REG_B]!;
     const days = Math.floor(time / SECONDS_PER_DAY);
     const date = civilFromDays(days);
     const clock = time - days * SECONDS_PER_DAY;
@@ -267,14 +265,14 @@ export class Rtc146818 implements PortDevice {
     let minute = Math.floor(clock / 60) % 60;
     let hour = Math.floor(clock / 3600);
     switch (index) {
-      case SECONDS: second = this.decode(value); break;
-      case MINUTES: minute = this.decode(value); break;
-      case HOURS: hour = this.decodeHour(value); break;
-      case DAY_OF_WEEK: this.weekdayShift = this.decode(value) - this.weekday(days) + this.weekdayShift; return;
-      case DATE_OF_MONTH: date.day = this.decode(value); break;
-      case MONTH: date.month = this.decode(value); break;
-      case YEAR: date.year = Math.floor(date.year / 100) * 100 + this.decode(value); break;
-      default: date.year = fromBcd(value) * 100 + date.year % 100;
+      case SECONDS: second = F.decode(form, value); break;
+      case MINUTES: minute = F.decode(form, value); break;
+      case HOURS: hour = F.decodeHour(form, value); break;
+      case DAY_OF_WEEK: this.weekdayShift = F.decode(form, value) - this.weekday(days) + this.weekdayShift; return;
+      case DATE_OF_MONTH: date.day = F.decode(form, value); break;
+      case MONTH: date.month = F.decode(form, value); break;
+      case YEAR: date.year = Math.floor(date.year / 100) * 100 + F.decode(form, value); break;
+      default: date.year = F.fromBcd(value) * 100 + date.year % 100;
     }
     const set = daysFromCivil(date) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
     if (Number.isNaN(this.heldTime)) this.epoch += set - time;
@@ -287,28 +285,10 @@ export class Rtc146818 implements PortDevice {
     return ((((days + 4 + this.weekdayShift) % 7) + 7) % 7) + 1; // 1970-01-01 was a Thursday
   }
 
-  private encode(value: number): number {
-    return this.ram[REG_B]! & B_DM_BINARY ? value : toBcd(value);
-  }
-
-  private decode(value: number): number {
-    return this.ram[REG_B]! & B_DM_BINARY ? value : fromBcd(value);
-  }
-
-  private encodeHour(hour: number): number {
-    if (this.ram[REG_B]! & B_24H) return this.encode(hour);
-    return this.encode(hour % 12 || 12) | (hour >= 12 ? HOUR_PM : 0);
-  }
-
-  private decodeHour(value: number): number {
-    if (this.ram[REG_B]! & B_24H) return this.decode(value);
-    return (this.decode(value & ~HOUR_PM) % 12) + (value & HOUR_PM ? 12 : 0);
-  }
-
   private alarmMatches(register: number, value: number): boolean {
-    const alarm = this.ram[register]!;
+    const alarm = this.ram[register]!, form = this.ram[REG_B]!;
     if (alarm >= ALARM_ANY) return true;
-    return (register === HOURS_ALARM ? this.decodeHour(alarm) : this.decode(alarm)) === value;
+    return (register === HOURS_ALARM ? F.decodeHour(form, alarm) : F.decode(form, alarm)) === value;
   }
 
   /** The first second after this one that the alarm registers match, or NEVER. */
@@ -375,12 +355,4 @@ export class Rtc146818 implements PortDevice {
     this.ram[index] = value;
     this.ram[index + 1] = value >>> 8;
   }
-}
-
-function toBcd(value: number): number {
-  return ((Math.floor(value / 10) % 10) << 4) | (value % 10);
-}
-
-function fromBcd(value: number): number {
-  return (value >>> 4) * 10 + (value & 15);
 }

@@ -10,6 +10,7 @@ import type { AccessSize, DeviceClock, PortDevice } from "./device.js";
 import { COMMAND_IO, COMMAND_MEMORY, PCI_BAR0, PciFunction } from "./pci.js";
 import { Dispi, LFB_BYTES } from "./vga-dispi.js";
 import { character } from "./vga-font.js";
+import { GC_MISC, GC_MODE, PlaneMemory } from "./vga-planes.js";
 import { defaultPalette, drawFrameBuffer, drawVga, palette256, type Picture } from "./vga-picture.js";
 
 export const VGA_MEMORY = 0xa_0000, VGA_MEMORY_BYTES = 0x2_0000;
@@ -20,17 +21,12 @@ const CRTC_INDEX_MONO = 0x04, CRTC_DATA_MONO = 0x05, STATUS1_MONO = 0x0a, ATTRIB
   SEQUENCER_INDEX = 0x14, SEQUENCER_DATA = 0x15, DAC_MASK = 0x16, DAC_READ = 0x17, DAC_WRITE = 0x18, DAC_DATA = 0x19, MISC_READ = 0x1c,
   GRAPHICS_INDEX = 0x1e, GRAPHICS_DATA = 0x1f, CRTC_INDEX = 0x24, CRTC_DATA = 0x25, STATUS1 = 0x2a;
 
-const SEQ_MAP_MASK = 2, SEQ_MEMORY_MODE = 4, MEMORY_CHAIN4 = 0x08, MEMORY_SEQUENTIAL = 0x04;
-const GC_SET_RESET = 0, GC_ENABLE_SET_RESET = 1, GC_COMPARE = 2, GC_ROTATE = 3, GC_READ_MAP = 4, GC_MODE = 5, GC_MISC = 6, GC_DONT_CARE = 7, GC_BIT_MASK = 8;
 const MISC_GRAPHICS = 0x01, MODE_256_COLOURS = 0x40;
 const CRTC_DISPLAY_END = 0x12, CRTC_HORIZONTAL_END = 0x01, CRTC_OVERFLOW = 0x07, CRTC_MAX_SCAN = 0x09, CRTC_START_HIGH = 0x0c, CRTC_START_LOW = 0x0d,
   CRTC_CURSOR_HIGH = 0x0e, CRTC_CURSOR_LOW = 0x0f, CRTC_RETRACE_END = 0x11, CRTC_PROTECT = 0x80, CRTC_OFFSET = 0x13;
 const STATUS_DISPLAY_OFF = 0x01, STATUS_RETRACE = 0x08;
 const BANK_BYTES = 0x1_0000;
 const FRAMES_A_SECOND = 70, RETRACE_SHARE = 0.05;
-
-/** Where the 128 KiB show planes, by GC_MISC bits 2-3: first offset, length. */
-const MAPS: readonly (readonly [number, number])[] = [[0, 0x2_0000], [0, 0x1_0000], [0x1_0000, 0x8000], [0x1_8000, 0x8000]];
 
 /** Mode 3 (80 x 25 characters), as a BIOS programs it. */
 const MODE3 = {
@@ -61,12 +57,10 @@ export class Vga implements PortDevice {
   /** Frame buffer modes. */
   readonly dispi = new Dispi();
   private readonly clock: DeviceClock;
-  /** Byte p of group a is plane p's byte a. */
-  private readonly planes = new Uint8Array(4 * 0x1_0000);
-  private readonly latch = new Uint8Array(4);
   private readonly crtc = new Uint8Array(32);
   private readonly sequencer = new Uint8Array(8);
   private readonly graphics = new Uint8Array(16);
+  private readonly memory = new PlaneMemory(this.sequencer, this.graphics);
   private readonly attribute = new Uint8Array(32);
   private readonly palette = new Uint8Array(768);
   private crtcIndex = 0;
@@ -103,8 +97,8 @@ export class Vga implements PortDevice {
     this.palette.set(defaultPalette());
     this.dispi.reset();
     for (let a = 0; a < 0x4000; a++) {
-      this.planes[a * 4] = a % 2 === 0 ? BLANK : 0;
-      this.planes[a * 4 + 1] = a % 2 === 0 ? GREY_ON_BLACK : 0;
+      this.memory.planes[a * 4] = a % 2 === 0 ? BLANK : 0;
+      this.memory.planes[a * 4 + 1] = a % 2 === 0 ? GREY_ON_BLACK : 0;
     }
   }
 
@@ -150,7 +144,7 @@ export class Vga implements PortDevice {
 
   /** The picture, whatever the mode. */
   screenRgb(): Picture {
-    const { dispi, planes, palette, attribute, crtc, columns, textMode, cursor } = this;
+    const { dispi, memory: { planes }, palette, attribute, crtc, columns, textMode, cursor } = this;
     if (dispi.enabled) return drawFrameBuffer(dispi, palette);
     return drawVga({
       planes, palette, attribute, crtc, columns, textMode, cursor, height: this.lines,
@@ -170,7 +164,7 @@ export class Vga implements PortDevice {
       let line = "";
       for (let column = 0; column < columns; column++) {
         const cell = start + row * crtc[CRTC_OFFSET]! * 2 + column & 0x7fff;
-        line += character(this.planes[cell * 8 & 0x3_ffff]!);
+        line += character(this.memory.planes[cell * 8 & 0x3_ffff]!);
       }
       lines.push(line.trimEnd());
     }
@@ -184,16 +178,6 @@ export class Vga implements PortDevice {
 
   // ---- memory --------------------------------------------------------------------------------------------------
 
-  /** Offset in the mapped part of the window, -1 outside it. */
-  private mapped(offset: number): number {
-    const [first, length] = MAPS[this.graphics[GC_MISC]! >>> 2 & 3]!;
-    return offset >= first && offset < first + length ? offset - first : -1;
-  }
-
-  private get oddEven(): boolean {
-    return (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_SEQUENTIAL) === 0;
-  }
-
   private readMemory(offset: number, size: AccessSize): number {
     let value = 0;
     for (let i = 0; i < size; i++) value |= this.readByte(offset + i) << (8 * i);
@@ -206,58 +190,12 @@ export class Vga implements PortDevice {
 
   private readByte(offset: number): number {
     if (this.dispi.enabled) return offset < BANK_BYTES ? this.dispi.memory[this.dispi.bank + offset]! : 0xff;
-    const a = this.mapped(offset);
-    if (a < 0) return 0xff;
-    const { planes, graphics, latch } = this;
-    const chain4 = (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_CHAIN4) !== 0;
-    const at = (chain4 || this.oddEven ? a & (chain4 ? ~3 : ~1) : a) & 0xffff;
-    for (let plane = 0; plane < 4; plane++) latch[plane] = planes[at * 4 + plane]!;
-    if (chain4) return latch[a & 3]!;
-    if ((graphics[GC_MODE]! & 0x08) === 0) return latch[this.oddEven ? graphics[GC_READ_MAP]! & 2 | a & 1 : graphics[GC_READ_MAP]! & 3]!;
-    let same = 0xff; // read mode 1: bits whose colour matches in every plane that is cared for
-    for (let plane = 0; plane < 4; plane++) {
-      if ((graphics[GC_DONT_CARE]! >>> plane & 1) === 0) continue;
-      same &= (graphics[GC_COMPARE]! >>> plane & 1) !== 0 ? latch[plane]! : ~latch[plane]!;
-    }
-    return same & 0xff;
+    return this.memory.read(offset);
   }
 
   private writeByte(offset: number, value: number): void {
-    if (this.dispi.enabled) {
-      if (offset < BANK_BYTES) this.dispi.memory[this.dispi.bank + offset] = value;
-      return;
-    }
-    const a = this.mapped(offset);
-    if (a < 0) return;
-    const chain4 = (this.sequencer[SEQ_MEMORY_MODE]! & MEMORY_CHAIN4) !== 0;
-    let mask = this.sequencer[SEQ_MAP_MASK]! & 0xf, at = a & 0xffff;
-    if (chain4) { mask &= 1 << (a & 3); at &= ~3; }
-    else if (this.oddEven) { mask &= (a & 1) !== 0 ? 0xa : 0x5; at &= ~1; }
-    for (let plane = 0; plane < 4; plane++) {
-      if ((mask >>> plane & 1) !== 0) this.planes[at * 4 + plane] = this.blend(plane, value);
-    }
-  }
-
-  /** What a written byte becomes in a plane: write modes 0 to 3. */
-  private blend(plane: number, value: number): number {
-    const { graphics } = this;
-    const latch = this.latch[plane]!;
-    const mode = graphics[GC_MODE]! & 3;
-    if (mode === 1) return latch;
-    const shift = graphics[GC_ROTATE]! & 7;
-    const rotated = (value >>> shift | value << (8 - shift)) & 0xff;
-    const full = (bits: number): number => (bits >>> plane & 1) !== 0 ? 0xff : 0;
-    let bitMask = graphics[GC_BIT_MASK]!;
-    let source: number;
-    if (mode === 0) source = (graphics[GC_ENABLE_SET_RESET]! >>> plane & 1) !== 0 ? full(graphics[GC_SET_RESET]!) : rotated;
-    else if (mode === 2) source = full(value);
-    else {
-      source = full(graphics[GC_SET_RESET]!);
-      bitMask &= rotated;
-    }
-    const operation = graphics[GC_ROTATE]! >>> 3 & 3;
-    const mixed = operation === 0 ? source : operation === 1 ? source & latch : operation === 2 ? source | latch : source ^ latch;
-    return mixed & bitMask | latch & ~bitMask;
+    if (!this.dispi.enabled) this.memory.write(offset, value);
+    else if (offset < BANK_BYTES) this.dispi.memory[this.dispi.bank + offset] = value;
   }
 
   // ---- registers -----------------------------------------------------------------------------------------------
