@@ -28,7 +28,7 @@ function range(first: number, count: number): number[] {
 export function timeStampCounter(cpu: Cpu): [number, number] {
   const cycles = Math.floor(cpu.ledger.cycles);
   const offset = cpu.msrs.get(MSR_TSC);
-  const low = cycles % 0x100000000, high = Math.floor(cycles / 0x100000000);
+  const high = Math.floor(cycles / 0x100000000), low = cycles - high * 0x100000000;
   if (offset === undefined) return [low | 0, high | 0];
   const sum = low + (offset[0] >>> 0);
   return [sum | 0, (high + offset[1] + (sum > 0xffffffff ? 1 : 0)) | 0];

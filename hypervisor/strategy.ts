@@ -54,6 +54,8 @@ export interface Strategy {
   acceptNonMaskable(cpu: Cpu): void;
   /** By the table's `sensitive` name. An absent entry executes as the processor does. Bound once, when the machine is built. */
   readonly sensitive: Readonly<Record<string, SensitiveHook>>;
+  /** Whether RDTSC's hook would only let the processor go on, so that generated code may do without it; absent: not if there is a hook. */
+  readonly plainTimeStamps?: () => boolean;
   /** Guest-physical to machine-physical byte address for device DMA; -1 where there is no memory. */
   guestToMachine(gpa: number): number;
   /** Extra MODE_* bits for the current state (MODE_TRANSLATED under dbt). */

@@ -72,7 +72,7 @@ export class Vm {
   private powerOn(): { assembly: Assembly; engine: Engine } {
     const { parts, current: machine } = this;
     const assembly = BUILDERS[this.mode]({ ...parts, machine });
-    machine.cpu.strategy = watchTimestamps(assembly.strategy, (user) => { for (const tell of this.timestampListeners) tell(user); });
+    machine.cpu.strategy = watchTimestamps(assembly.strategy, () => this.timestampListeners.length !== 0, (user) => { for (const tell of this.timestampListeners) tell(user); });
     const features = [...assembly.engine?.features ?? [], ...parts.options.alternateCr8 ? [ALTERNATE_CR8] as const : []];
     const engine = new Engine(machine, { ...assembly.engine, features, jit: parts.options.jit });
     assembly.start(engine);

@@ -117,7 +117,9 @@ export class Runtime {
     const { i32, ledger } = cpu;
     const event = ledger.id("instruction.system");
     return (budget) => {
-      if (cpu.strategy.sensitive.RDTSC !== undefined || ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0)) return TSC_REFUSED;
+      const { strategy } = cpu;
+      const plain = strategy.plainTimeStamps === undefined ? strategy.sensitive.RDTSC === undefined : strategy.plainTimeStamps();
+      if (!plain || ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0)) return TSC_REFUSED;
       i32[S.BUDGET] = budget;
       [i32[S.EAX], i32[S.EDX]] = timeStampCounter(cpu) as [number, number];
       ledger.count(event);
