@@ -1,6 +1,6 @@
-import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, IfStatement, Statement } from "acorn";
+import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, Statement } from "acorn";
 import { FAULTED } from "../../hypervisor/cpu-state.js";
-import { assign, assignElement, binary, block, breakTo, call, conditional, element, identifier, ifThen, literal, numberOf, statement } from "./ast.js";
+import { assign, assigned, assignElement, binary, block, breakTo, call, conditional, element, forever, identifier, ifThen, labeled, literal, numberOf, returns, sequence, statement, unary } from "./ast.js";
 import type { Site } from "./emit.js";
 import { type Access, accessOf, type AccessTables, type PageCache, slowName } from "./memory-access.js";
 
@@ -44,7 +44,9 @@ export class AsmLowerer {
   readonly locals = new Set<string>();
   /** Functions called that are not part of the language. */
   readonly called = new Set<string>();
-  private readonly scopes: Set<string>[] = [];
+  /** Names declared in each block that is open, innermost last, and all of them. */
+  private readonly scopes: string[][] = [];
+  private readonly open = new Set<string>();
   /** Locals that are pages of page caches. */
   private readonly pages = new Set<string>();
   /** The site whose read-modify-write has looked the TLB up last. */
@@ -62,58 +64,75 @@ export class AsmLowerer {
   // ---- statements ----------------------------------------------------------------------------------------------------
 
   statements(list: readonly Statement[]): Statement[] {
-    this.scopes.push(new Set());
-    const out = list.flatMap((s) => this.statement(s));
+    const own: string[] = [], out: Statement[] = [];
+    this.scopes.push(own);
+    for (const s of list) this.statement(s, out);
     this.scopes.pop();
+    for (const name of own) this.open.delete(name);
     return out;
   }
 
-  private statement(node: Statement): Statement[] {
+  private statement(node: Statement, out: Statement[]): void {
     switch (node.type) {
-      case "BlockStatement": return [block(this.statements(node.body))];
-      case "ExpressionStatement": return this.effect(node.expression);
-      case "VariableDeclaration": return node.declarations.flatMap(({ id, init }) => {
-        if (id.type !== "Identifier") throw new Error("generated code declares plain names");
-        this.declare(id.name);
-        return init == null ? [] : this.effect(assign(id.name, init));
-      });
-      case "IfStatement": return [this.conditional(node)];
-      case "LabeledStatement": return [{ ...node, body: this.one(node.body) }];
-      case "ForStatement": return [{ ...node, body: this.one(node.body) }];
-      case "ReturnStatement": return [node.argument == null ? node : { ...node, argument: signed(this.expression(node.argument)) }];
-      default: return [node];
+      case "BlockStatement":
+        out.push(block(this.statements(node.body)));
+        return;
+      case "ExpressionStatement": return this.effect(node.expression, out);
+      case "VariableDeclaration":
+        for (const { id, init } of node.declarations) {
+          if (id.type !== "Identifier") throw new Error("generated code declares plain names");
+          this.declare(id.name);
+          if (init != null) this.effect(assign(id.name, init), out);
+        }
+        return;
+      case "IfStatement":
+        out.push(ifThen(int(this.expression(node.test)), this.one(node.consequent), node.alternate == null ? null : this.one(node.alternate)));
+        return;
+      case "LabeledStatement":
+        out.push(labeled(node.label.name, this.one(node.body)));
+        return;
+      case "ForStatement":
+        out.push(forever(this.statements(node.body.type === "BlockStatement" ? node.body.body : [node.body])));
+        return;
+      case "ReturnStatement":
+        out.push(node.argument == null ? node : returns(signed(this.expression(node.argument))));
+        return;
+      default: out.push(node);
     }
   }
 
   private one(node: Statement): Statement {
-    const lowered = this.statement(node);
+    if (node.type === "BlockStatement") return block(this.statements(node.body));
+    const lowered: Statement[] = [];
+    this.statement(node, lowered);
     return lowered.length === 1 ? lowered[0]! : block(lowered);
-  }
-
-  private conditional(node: IfStatement): Statement {
-    const test = int(this.expression(node.test));
-    return ifThen(test, this.one(node.consequent), node.alternate == null ? null : this.one(node.alternate));
   }
 
   /** All locals live at the function's head, so a name must not stand for two at once. */
   private declare(name: string): void {
-    if (this.scopes.some((scope) => scope.has(name))) throw new Error(`${name} is declared twice`);
-    this.scopes[this.scopes.length - 1]!.add(name);
+    if (this.open.has(name)) throw new Error(`${name} is declared twice`);
+    this.open.add(name);
+    this.scopes[this.scopes.length - 1]!.push(name);
     this.locals.add(name);
   }
 
   /** An expression for what it does. */
-  private effect(node: Expression): Statement[] {
-    if (node.type === "SequenceExpression") return node.expressions.flatMap((e) => this.effect(e));
+  private effect(node: Expression, out: Statement[]): void {
+    if (node.type === "SequenceExpression") {
+      for (const e of node.expressions) this.effect(e, out);
+      return;
+    }
     if (node.type === "CallExpression") {
       const access = accessOf(node);
-      return access === null ? [statement(signed(this.call(node)))] : this.access(access, "");
+      if (access === null) out.push(statement(signed(this.call(node))));
+      else this.access(access, "", out);
+      return;
     }
     if (node.type === "AssignmentExpression" && node.left.type === "Identifier" && node.right.type === "CallExpression") {
       const access = accessOf(node.right);
-      if (access !== null) return this.access(access, node.left.name);
+      if (access !== null) return this.access(access, node.left.name, out);
     }
-    return [statement(this.expression(node).e)];
+    out.push(statement(this.expression(node).e));
   }
 
   // ---- accesses ------------------------------------------------------------------------------------------------------
@@ -127,15 +146,14 @@ export class AsmLowerer {
   }
 
   /** A load, update or store; a value read goes to the local `into`. */
-  private access({ kind, z, address, value, site }: Access, into: string): Statement[] {
-    const out: Statement[] = [];
+  private access({ kind, z, address, value, site }: Access, into: string, out: Statement[]): void {
     const at = this.held(this.expression(address), ADDRESS, out);
     const stored = value === null ? null : this.held(this.expression(value), VALUE, out);
     const word = kind === "update" || (kind === "store" && this.updated === site) ? UPDATE_WORD : WORD;
     this.locals.add(word);
     const loop = this.context.sites[site]!.loop;
     const cache = word === WORD || kind === "update" ? loop?.of(kind, site) ?? null : null;
-    const look = word === WORD || kind === "update" ? [statement(assign(word, this.tlbWord(at, kind !== "load")))] : [];
+    const look = word === WORD || kind === "update" ? statement(assign(word, this.tlbWord(at, kind !== "load"))) : null;
     this.updated = kind === "update" ? site : -1;
     const slow = slowName(kind, z);
     this.called.add(slow);
@@ -150,16 +168,20 @@ export class AsmLowerer {
       ifThen(binary(element("i32", literal(FAULTED)), "|", zero), breakTo(FAULT)),
     ]);
     if (into !== "") this.locals.add(into);
-    if (cache === null) return [...out, ...look, ifThen(hits(at, identifier(word), z), fast(word), refused)];
+    if (cache === null) {
+      if (look !== null) out.push(look);
+      out.push(ifThen(hits(at, identifier(word), z), fast(word), refused));
+      return;
+    }
     this.pages.add(cache.page);
     this.locals.add(cache.page).add(cache.word);
     const samePage = binary(binary(at, "&", literal(PAGE_MASK | (z >> 3) - 1)), "==", binary(identifier(cache.page), "|", zero));
     const take = kind === "update" ? [statement(assign(word, identifier(cache.word)))] : [];
     const keep = [statement(assign(cache.page, binary(at, "&", literal(PAGE_MASK)))), statement(assign(cache.word, identifier(word)))];
-    return [...out, ifThen(
+    out.push(ifThen(
       samePage, block([...take, fast(cache.word)]),
-      block([...look, ifThen(hits(at, identifier(word), z), block([...keep, fast(word)]), refused)]),
-    )];
+      block([...(look === null ? [] : [look]), ifThen(hits(at, identifier(word), z), block([...keep, fast(word)]), refused)]),
+    ));
   }
 
   private forget(caches: readonly PageCache[]): Statement[] {
@@ -186,8 +208,8 @@ export class AsmLowerer {
         const value = numberOf(node);
         if (value !== undefined) return number(value);
         const argument = this.expression(node.argument);
-        if (node.operator === "-") return { e: { ...node, argument: int(argument) }, type: "intish" };
-        return { e: { ...node, argument: node.operator === "!" ? int(argument) : argument.e }, type: node.operator === "!" ? "int" : "signed" };
+        if (node.operator === "-") return { e: unary("-", int(argument)), type: "intish" };
+        return node.operator === "!" ? { e: unary("!", int(argument)), type: "int" } : { e: unary(node.operator, argument.e), type: "signed" };
       }
       case "LogicalExpression": {
         const left = int(this.expression(node.left)), right = int(this.expression(node.right));
@@ -199,7 +221,7 @@ export class AsmLowerer {
       }
       case "SequenceExpression": {
         const parts = node.expressions.map((e) => this.expression(e));
-        return { e: { ...node, expressions: parts.map((p) => p.e) }, type: parts[parts.length - 1]!.type };
+        return { e: sequence(parts.map((p) => p.e)), type: parts[parts.length - 1]!.type };
       }
       case "AssignmentExpression": return this.assignment(node);
       case "MemberExpression": {
@@ -215,7 +237,7 @@ export class AsmLowerer {
   private assignment(node: AssignmentExpression): Typed {
     const value = int(this.expression(node.right));
     if (node.left.type === "Identifier") this.locals.add(node.left.name);
-    return { e: { ...node, right: value }, type: "int" };
+    return { e: assigned(node.left, value), type: "int" };
   }
 
   private call(node: CallExpression): Typed {
@@ -236,10 +258,10 @@ export class AsmLowerer {
     const relation = RELATIONS.get(node.operator);
     if (relation !== undefined) return compared(relation, left, right);
     switch (node.operator) {
-      case "+": case "-": return { e: { ...node, left: left.e, right: int(right) }, type: "intish" };
-      case "%": return { e: { ...node, left: signed(left), right: signed(right) }, type: "intish" };
-      case "&": case "|": case "^": case "<<": case ">>": return { e: { ...node, left: left.e, right: right.e }, type: "signed" };
-      case ">>>": return { e: { ...node, left: left.e, right: right.e }, type: "unsigned" };
+      case "+": case "-": return { e: binary(left.e, node.operator, int(right)), type: "intish" };
+      case "%": return { e: binary(signed(left), "%", signed(right)), type: "intish" };
+      case "&": case "|": case "^": case "<<": case ">>": return { e: binary(left.e, node.operator, right.e), type: "signed" };
+      case ">>>": return { e: binary(left.e, ">>>", right.e), type: "unsigned" };
       default: throw new Error(`${node.operator} is not for integers`);
     }
   }

@@ -1,92 +1,100 @@
-import { type AnyNode, type BlockStatement, type Expression, type ExpressionStatement, type FunctionExpression, type Identifier, type Literal, parse, parseExpressionAt, type Program, type Statement } from "acorn";
+import { type AnyNode, type AssignmentExpression, type UnaryExpression, type BlockStatement, type Expression, type ExpressionStatement, type FunctionExpression, type Identifier, type Literal, parse, parseExpressionAt, type Program, type Statement } from "acorn";
 
-/** ESTree pieces. Positions mean nothing in generated code. */
-const AT = { start: 0, end: 0 };
+/** ESTree pieces, written out: a spread makes each several times as dear. Positions mean nothing in generated code. */
 
 export function literal(value: number): Expression {
-  if (value < 0 || Object.is(value, -0)) return { type: "UnaryExpression", operator: "-", prefix: true, argument: literal(-value), ...AT };
-  return { type: "Literal", value, raw: String(value), ...AT } as Literal;
+  if (value < 0 || Object.is(value, -0)) return { type: "UnaryExpression", operator: "-", prefix: true, argument: literal(-value), start: 0, end: 0 };
+  return { type: "Literal", value, start: 0, end: 0 } as Literal;
 }
 
 export function identifier(name: string): Identifier {
-  return { type: "Identifier", name, ...AT };
+  return { type: "Identifier", name, start: 0, end: 0 };
 }
 
-export function binary(left: Expression, operator: "+" | "-" | "*" | "&" | "|" | "^" | "<<" | ">>" | ">>>" | "===" | "!==" | "==" | "!=" | "<" | "<=" | ">" | ">=", right: Expression): Expression {
-  return { type: "BinaryExpression", left, operator, right, ...AT };
+export function binary(left: Expression, operator: "+" | "-" | "*" | "%" | "&" | "|" | "^" | "<<" | ">>" | ">>>" | "===" | "!==" | "==" | "!=" | "<" | "<=" | ">" | ">=", right: Expression): Expression {
+  return { type: "BinaryExpression", left, operator, right, start: 0, end: 0 };
 }
 
 export function conditional(test: Expression, consequent: Expression, alternate: Expression): Expression {
-  return { type: "ConditionalExpression", test, consequent, alternate, ...AT };
+  return { type: "ConditionalExpression", test, consequent, alternate, start: 0, end: 0 };
 }
 
 export function not(argument: Expression): Expression {
-  return { type: "UnaryExpression", operator: "!", prefix: true, argument, ...AT };
+  return { type: "UnaryExpression", operator: "!", prefix: true, argument, start: 0, end: 0 };
 }
 
 export function assign(name: string, right: Expression): Expression {
-  return { type: "AssignmentExpression", operator: "=", left: identifier(name), right, ...AT };
+  return { type: "AssignmentExpression", operator: "=", left: identifier(name), right, start: 0, end: 0 };
+}
+
+/** Assigns to what an assignment of the same left side assigns to. */
+export function assigned(left: AssignmentExpression["left"], right: Expression): Expression {
+  return { type: "AssignmentExpression", operator: "=", left, right, start: 0, end: 0 };
+}
+
+export function unary(operator: UnaryExpression["operator"], argument: Expression): Expression {
+  return { type: "UnaryExpression", operator, prefix: true, argument, start: 0, end: 0 };
 }
 
 export function sequence(expressions: Expression[]): Expression {
-  return expressions.length === 1 ? expressions[0]! : { type: "SequenceExpression", expressions, ...AT };
+  return expressions.length === 1 ? expressions[0]! : { type: "SequenceExpression", expressions, start: 0, end: 0 };
 }
 
 export function call(name: string, args: Expression[]): Expression {
-  return { type: "CallExpression", callee: identifier(name), arguments: args, optional: false, ...AT };
+  return { type: "CallExpression", callee: identifier(name), arguments: args, optional: false, start: 0, end: 0 };
 }
 
 /** array[index] */
 export function element(array: string, index: Expression): Expression {
-  return { type: "MemberExpression", object: identifier(array), property: index, computed: true, optional: false, ...AT };
+  return { type: "MemberExpression", object: identifier(array), property: index, computed: true, optional: false, start: 0, end: 0 };
 }
 
 export function assignElement(array: string, index: Expression, right: Expression): Expression {
-  return { type: "AssignmentExpression", operator: "=", left: element(array, index) as Identifier, right, ...AT };
+  return { type: "AssignmentExpression", operator: "=", left: element(array, index) as Identifier, right, start: 0, end: 0 };
 }
 
 export function statement(expression: Expression): ExpressionStatement {
-  return { type: "ExpressionStatement", expression, ...AT };
+  return { type: "ExpressionStatement", expression, start: 0, end: 0 };
 }
 
 export function block(body: Statement[]): BlockStatement {
-  return { type: "BlockStatement", body, ...AT };
+  return { type: "BlockStatement", body, start: 0, end: 0 };
 }
 
 export function constant(name: string, init: Expression): Statement {
-  return { type: "VariableDeclaration", kind: "const", declarations: [{ type: "VariableDeclarator", id: identifier(name), init, ...AT }], ...AT };
+  return { type: "VariableDeclaration", kind: "const", declarations: [{ type: "VariableDeclarator", id: identifier(name), init, start: 0, end: 0 }], start: 0, end: 0 };
 }
 
 export function variables(names: string[], init: (name: string) => Expression | null): Statement {
-  return { type: "VariableDeclaration", kind: "let", declarations: names.map((name) => ({ type: "VariableDeclarator", id: identifier(name), init: init(name), ...AT })), ...AT };
+  return { type: "VariableDeclaration", kind: "let", declarations: names.map((name) => ({ type: "VariableDeclarator", id: identifier(name), init: init(name), start: 0, end: 0 })), start: 0, end: 0 };
 }
 
 export function ifThen(test: Expression, consequent: Statement, alternate: Statement | null = null): Statement {
-  return { type: "IfStatement", test, consequent, alternate, ...AT };
+  return { type: "IfStatement", test, consequent, alternate, start: 0, end: 0 };
 }
 
 export function labeled(label: string, body: Statement): Statement {
-  return { type: "LabeledStatement", label: identifier(label), body, ...AT };
+  return { type: "LabeledStatement", label: identifier(label), body, start: 0, end: 0 };
 }
 
 export function forever(body: Statement[]): Statement {
-  return { type: "ForStatement", init: null, test: null, update: null, body: block(body), ...AT };
+  return { type: "ForStatement", init: null, test: null, update: null, body: block(body), start: 0, end: 0 };
 }
 
 export function breakTo(label: string): Statement {
-  return { type: "BreakStatement", label: identifier(label), ...AT };
+  return { type: "BreakStatement", label: identifier(label), start: 0, end: 0 };
 }
 
 export function continueTo(label: string): Statement {
-  return { type: "ContinueStatement", label: identifier(label), ...AT };
+  return { type: "ContinueStatement", label: identifier(label), start: 0, end: 0 };
 }
 
 export function returns(argument: Expression | null = null): Statement {
-  return { type: "ReturnStatement", argument, ...AT };
+  return { type: "ReturnStatement", argument, start: 0, end: 0 };
 }
 
 export function program(body: Statement[]): Program {
-  return { type: "Program", body, sourceType: "script", ...AT };
+  return { type: "Program", body, sourceType: "script", start: 0, end: 0 };
 }
 
 /** The value of a number literal, negative ones included, else undefined. */
@@ -105,7 +113,7 @@ export function parseFunction(source: string): FunctionExpression {
   const inner = node.type === "ParenthesizedExpression" ? node.expression : node;
   if (inner.type === "FunctionExpression") return inner;
   if (inner.type === "ArrowFunctionExpression") {
-    const body = inner.body.type === "BlockStatement" ? inner.body : block([{ type: "ReturnStatement", argument: inner.body, ...AT }]);
+    const body = inner.body.type === "BlockStatement" ? inner.body : block([{ type: "ReturnStatement", argument: inner.body, start: 0, end: 0 }]);
     return { ...inner, type: "FunctionExpression", body, expression: false, id: null } as unknown as FunctionExpression;
   }
   throw new Error(`not a function: ${source.slice(0, 40)}`);
@@ -123,5 +131,5 @@ export function parseStatements(source: string): Statement[] {
 export interface CommentStatement { type: "CommentStatement"; text: string; start: number; end: number }
 
 export function comment(text: string): Statement {
-  return { type: "CommentStatement", text, ...AT } as unknown as Statement;
+  return { type: "CommentStatement", text, start: 0, end: 0 } as unknown as Statement;
 }

@@ -12,15 +12,15 @@ export interface Access {
   readonly site: number;
 }
 
-const ACCESS = /^(load|store|update)(8|16|32)$/;
+const ACCESSES: ReadonlyMap<string, { readonly kind: Access["kind"]; readonly z: number }> = new Map((["load", "store", "update"] as const).flatMap((kind) => [8, 16, 32].map((z) => [`${kind}${z}`, { kind, z }] as const)));
 
 /** The access that a call of generated code is, or null. */
 export function accessOf(node: CallExpression): Access | null {
-  const match = node.callee.type === "Identifier" ? ACCESS.exec(node.callee.name) : null;
-  if (match === null) return null;
+  const named = node.callee.type === "Identifier" ? ACCESSES.get(node.callee.name) : undefined;
+  if (named === undefined) return null;
   const args = node.arguments as Expression[];
-  const kind = match[1] as Access["kind"];
-  return { kind, z: Number(match[2]), address: args[0]!, value: kind === "store" ? args[1]! : null, site: numberOf(args[args.length - 1]!)! };
+  const { kind, z } = named;
+  return { kind, z, address: args[0]!, value: kind === "store" ? args[1]! : null, site: numberOf(args[args.length - 1]!)! };
 }
 
 /** The name of an access's slow half in asm.js. */

@@ -9,7 +9,7 @@ import type { Op } from "../interpreter/bind.js";
 import type { AsmModule } from "./asm-module.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, type RegionContext, type Site, TARGET } from "./emit.js";
+import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, type RegionContext, TARGET } from "./emit.js";
 import { forgetPages } from "./asm-lower.js";
 import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
 import { LoopCaches, tablesFor } from "./memory-access.js";
@@ -31,8 +31,11 @@ const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
 const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
 
-/** What a region's code names by number: where accesses that may fault stand, and the interpreter's closures that it runs. */
-export interface RegionTables { readonly sites: readonly Site[]; readonly ops: readonly Op[] }
+/**
+ * What a region's code names by number: where accesses that may fault stand, two words each (Site's `eip` and `giveBack`), and the
+ * interpreter's closures that it runs.
+ */
+export interface RegionTables { readonly sites: Int32Array; readonly ops: readonly Op[] }
 
 /** Generated code of a region, attached to the block it is entered by. */
 export interface RegionCode {
@@ -125,7 +128,7 @@ class RegionBuilder {
     const { form, onlyPlain, needed } = this;
     const body = structure(this.graph, (node, jump) => this.node(node, jump));
     for (const { caches, enter } of this.loops) enter.push(...forgetPages(caches.all));
-    return { form, onlyPlain, ...this.assemble(body), needed, sites: this.context.sites, ops: this.ops, heads: this.heads(), entries: this.entries() };
+    return { form, onlyPlain, ...this.assemble(body), needed, sites: Int32Array.from(this.context.sites.flatMap(({ eip, giveBack }) => [eip, giveBack])), ops: this.ops, heads: this.heads(), entries: this.entries() };
   }
 
   private entries(): [Block, number][] {
@@ -408,7 +411,7 @@ class RegionBuilder {
 
   // ---- the function ------------------------------------------------------------------------------------------------
 
-  private assemble(body: readonly Statement[]): Pick<RegionTree, "print" | "encode"> {
+  private assemble(body: Statement[]): Pick<RegionTree, "print" | "encode"> {
     const { used, written, flagsWritten, x87, pending, user } = this.context;
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
@@ -431,19 +434,33 @@ function marker(kind: "spill" | "reload"): Statement {
   return A.labeled(`$${kind}`, A.block([]));
 }
 
-function fillMarkers(statements: readonly Statement[], spill: readonly Statement[], reload: readonly Statement[]): Statement[] {
-  return statements.flatMap((s): Statement[] => {
-    switch (s.type) {
-      case "LabeledStatement":
-        if (s.label.name === "$spill") return [...spill];
-        if (s.label.name === "$reload") return [...reload];
-        return [{ ...s, body: fillMarkers([s.body], spill, reload)[0]! }];
-      case "BlockStatement": return [{ ...s, body: fillMarkers(s.body, spill, reload) }];
-      case "ForStatement": return [{ ...s, body: fillMarkers([s.body], spill, reload)[0]! }];
-      case "IfStatement": return [{ ...s, consequent: fillMarkers([s.consequent], spill, reload)[0]!, alternate: s.alternate == null ? null : fillMarkers([s.alternate], spill, reload)[0]! }];
-      default: return [s];
-    }
-  });
+/** Puts the lists in the markers' places, in the tree itself: a copy of it is dear. */
+function fillMarkers(statements: Statement[], spill: readonly Statement[], reload: readonly Statement[]): Statement[] {
+  let marked = false;
+  for (const s of statements) marked = fill(s, spill, reload) || marked;
+  if (!marked) return statements;
+  return statements.flatMap((s) => s.type !== "LabeledStatement" ? [s] : s.label.name === "$spill" ? [...spill] : s.label.name === "$reload" ? [...reload] : [s]);
+}
+
+/** Fills what is within a statement; true when it is a marker itself, which never stands alone. */
+function fill(s: Statement, spill: readonly Statement[], reload: readonly Statement[]): boolean {
+  switch (s.type) {
+    case "LabeledStatement":
+      if (s.label.name === "$spill" || s.label.name === "$reload") return true;
+      fill(s.body, spill, reload);
+      return false;
+    case "BlockStatement":
+      s.body = fillMarkers(s.body, spill, reload);
+      return false;
+    case "ForStatement":
+      fill(s.body, spill, reload);
+      return false;
+    case "IfStatement":
+      fill(s.consequent, spill, reload);
+      if (s.alternate != null) fill(s.alternate, spill, reload);
+      return false;
+    default: return false;
+  }
 }
 
 /** Whether an operand is in one of the segments. A flat code segment cannot be written; FS and GS are never taken to be flat. */

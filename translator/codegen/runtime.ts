@@ -8,7 +8,6 @@ import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { AsmModule } from "./asm-module.js";
-import type { Site } from "./emit.js";
 import { relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
@@ -62,7 +61,7 @@ export class Runtime {
   /** The same as functions of WebAssembly, once there is a module to link with them. */
   private relay: Readonly<Record<string, unknown>> | null = null;
   /** Of the asm.js code that runs; to be set before it is entered. */
-  region: RegionTables = { ops: [], sites: [] };
+  region: RegionTables = { ops: [], sites: new Int32Array(0) };
 
   constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
     this.cpu = cpu;
@@ -153,7 +152,7 @@ export class Runtime {
     this.cpu.i32[S.FAULTED] = 1;
   }
 
-  private rethrow(budget: number, sites: readonly Site[]): void {
+  private rethrow(budget: number, sites: Int32Array): void {
     this.fault(budget, sites);
     this.cpu.i32[S.FAULTED] = 0;
     throw this.failure;
@@ -176,10 +175,9 @@ export class Runtime {
   }
 
   /** Puts EIP and BUDGET of the faulting instruction into the heap. */
-  private fault(budget: number, sites: readonly Site[]): void {
-    const { eip, giveBack } = sites[this.site]!;
-    this.cpu.i32[S.EIP] = eip;
-    this.cpu.i32[S.BUDGET] = budget + giveBack;
+  private fault(budget: number, sites: Int32Array): void {
+    this.cpu.i32[S.EIP] = sites[2 * this.site]!;
+    this.cpu.i32[S.BUDGET] = budget + sites[2 * this.site + 1]!;
   }
 
   /** Throws Retry when one of the pages of an access is MMIO, has a data breakpoint or holds code here, or the run loop has been asked for. */

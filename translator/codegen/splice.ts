@@ -1,6 +1,6 @@
 import type { AnyNode, BinaryExpression, CallExpression, Expression, FunctionExpression, MemberExpression, Statement, VariableDeclaration } from "acorn";
 import * as flags from "../../hypervisor/flags.js";
-import { assign, binary, block, call, conditional, ifThen, literal, not, numberOf, parseFunction, statement } from "./ast.js";
+import { assign, binary, block, call, conditional, ifThen, literal, not, numberOf, parseFunction, statement, unary } from "./ast.js";
 
 /**
  * Partial evaluation of our own semantics: a function's syntax tree is copied with its parameters bound, what is
@@ -137,7 +137,7 @@ class Splicer {
         const left = this.expression(node.left);
         const known = truth(left);
         if (known !== undefined && node.operator !== "??") return known === (node.operator === "&&") ? this.expression(node.right) : left;
-        return { ...node, left, right: this.expression(node.right) };
+        return { type: "LogicalExpression", operator: node.operator, left, right: this.expression(node.right), start: 0, end: 0 };
       }
       case "UnaryExpression": {
         const argument = this.expression(node.argument);
@@ -147,7 +147,7 @@ class Splicer {
           if (node.operator === "~") return literal(~value);
           if (node.operator === "!") return literal(value === 0 ? 1 : 0);
         }
-        return node.operator === "!" ? not(argument) : { ...node, argument };
+        return node.operator === "!" ? not(argument) : unary(node.operator, argument);
       }
       case "ConditionalExpression": {
         const test = this.expression(node.test);
