@@ -112,7 +112,7 @@ export class Block {
   }
 }
 
-const TABLE_BITS = 16;
+const TABLE_BITS = 17;
 const TABLE_MASK = (1 << TABLE_BITS) - 1;
 /** MODE values are below this. */
 const MODES = 256;

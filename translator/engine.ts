@@ -19,7 +19,7 @@ import { semanticsOf } from "./isa/semantics/registry.js";
 const SLICE_LIMIT = 100_000;
 
 /** Times a block is interpreted before its region is compiled. */
-const HOT = 2000;
+const HOT = 3000;
 
 /** See EngineOptions.promote: asm.js by way of WebAssembly starts at once, and is optimised beside it. */
 const PROMOTE = webAssembly === null ? 500 : 0;
@@ -57,7 +57,7 @@ export interface EngineOptions {
   readonly jit?: boolean;
   /** The interpreter's closures are specialised (the default where the host allows code generation from strings). */
   readonly specialised?: boolean;
-  /** Times a block is interpreted before its region is compiled (default 2000). */
+  /** Times a block is interpreted before its region is compiled (default 3000). */
   readonly hot?: number;
   /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
   readonly promote?: number;
