@@ -7,7 +7,7 @@ import { acceptsInterrupts, controllerCanWake, type InterruptController } from "
 import { MonitorFrames } from "../hypervisor/shadow/monitor-frames.js";
 import { createPhysicalMap, type PhysicalMap } from "../hypervisor/shadow/p2m.js";
 import type { SensitiveHook, Strategy, TrapInfo } from "../hypervisor/strategy.js";
-import { COUNTED } from "../translator/interpreter/bind.js";
+import { COUNTED, instructionEvent } from "../translator/interpreter/bind.js";
 import type { Instruction } from "../translator/isa/instruction.js";
 import { PIN_EXTERNAL_INTERRUPT_EXITING, PIN_NMI_EXITING, PROC_INTERRUPT_WINDOW_EXITING, TYPE_SOFTWARE_EXCEPTION } from "./controls.js";
 import { primary } from "./entry-rule.js";
@@ -168,7 +168,7 @@ function hookOf(vcpu: Vcpu, intercept: Intercept): SensitiveHook {
     if (verdict === "native") return false;
     if (verdict === "done") {
       cpu.eip = cpu.eip + i.length | 0;
-      if (COUNTED.has(i.row.cost)) vcpu.ledger.event(`instruction.${i.row.cost}`);   // the processor has executed it
+      if (COUNTED.has(i.row.cost)) vcpu.ledger.event(instructionEvent(i.row));   // the processor has executed it
     } else vmExit(vcpu, { instructionLength: i.length, ...verdict });
     return true;
   };

@@ -9,7 +9,7 @@ export interface CostProfile {
   /** Clock of the modelled processor in Hz. */
   readonly hz: number;
   /** Cycles of an instruction that no event makes dearer. */
-  readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string };
+  readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string; /** Profile it is taken over from. */ readonly as?: string };
   /**
    * Entries of the modelled TLBs; the replacement is first in, first out. Large pages (2 or 4 MB) have entries of their own where
    * `largeData` and `largeInstruction` say how many, and share those of small pages where they do not.
@@ -29,8 +29,8 @@ export interface Cost {
   readonly calibrated?: string;
   /** `profile/event`, or `profile/event+event`: not fitted here, but taken over. */
   readonly as?: string;
-  /** How it is taken over: in cycles, in time, by the rate of instructions, or by that of system instructions. */
-  readonly by?: "cycles" | "time" | "instructions" | "system";
+  /** How it is taken over: in cycles, in time, by the rate of instructions, by that of microcode (CPUID's time), or by that of VM exits. */
+  readonly by?: "cycles" | "time" | "instructions" | "microcode" | "exit";
 }
 
 /** Sizes of a set-associative cache, all powers of two but `ways`. */

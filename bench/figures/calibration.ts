@@ -53,9 +53,10 @@ export function takenOver({ as, by = "cycles" }: Cost, own: CostProfile, profile
   const [name, events] = as!.split("/") as [string, string];
   const from = profiles(name);
   const sum = events.split("+").reduce((total, event) => total + from.costs[event]!.cycles, 0);
+  const ratio = (event: string): number => own.costs[event]!.cycles / from.costs[event]!.cycles;
   const rate = {
     cycles: 1, time: own.hz / from.hz, instructions: own.cyclesPerInstruction.cycles / from.cyclesPerInstruction.cycles,
-    system: (own.costs["instruction.system"]?.cycles ?? 1) / (from.costs["instruction.system"]?.cycles ?? 1),
+    microcode: ratio("instruction.system.cpuid"), exit: ratio("vmexit.*"),
   }[by];
   return sum * rate;
 }

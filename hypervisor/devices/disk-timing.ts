@@ -27,10 +27,11 @@ export interface DiskMechanics {
 
 /**
  * A 7,200 rpm desktop disk of 2003 on Ultra DMA mode 5, which is 100 MB/s (ATA/ATAPI-6): seek, spindle, buffer and interface are the Seagate
- * Barracuda 7200.7's (8.5 ms, 2 MB, ATA-100: https://redhill.net.au/d/141.php); 50 MB/s is between its outer tracks and its inner ones. Drives of this kind
+ * Barracuda 7200.7's (8.5 ms, 2 MB, ATA-100: https://redhill.net.au/d/141.php), and so is its average sustained rate of 58 MB/s
+ * (https://techreport.com/review/8160/seagate-barracuda-7200-8-hard-drive, the table of specifications, for the same platters). Drives of this kind
  * were shipped with the write cache on. The disk of the SOSP testbed, a Hitachi DK32EJ of 10,000 rpm, was a SCSI one, and this PC has IDE.
  */
-export const DESKTOP_DISK_2003: DiskMechanics = { seekMs: 8.5, rpm: 7200, megabytesPerSecond: 50, cache: { kibibytes: 2048, megabytesPerSecond: 100 } };
+export const DESKTOP_DISK_2003: DiskMechanics = { seekMs: 8.5, rpm: 7200, megabytesPerSecond: 58, cache: { kibibytes: 2048, megabytesPerSecond: 100 } };
 
 const SECTOR_BYTES = 512;
 

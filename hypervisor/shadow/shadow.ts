@@ -55,7 +55,7 @@ export class Shadow {
   private readonly tableMemory: TableMemory;
   private readonly opened: OpenPages;
   private readonly watchers = new Map<number, ((gfn: number, offset: number) => void)[]>();
-  private readonly events: Readonly<Record<FaultKind | "switch", number>>;
+  private readonly events: Readonly<Record<FaultKind | "switch" | "exception", number>>;
 
   /** Guest-physical memory as loaders and bus masters see it; what they write reaches the shadows. */
   readonly guestMemory: GuestMemory;
@@ -89,7 +89,7 @@ export class Shadow {
     this.tables = new ShadowTables(p2m, this.cache, this.guest, ledger);
     this.events = {
       hidden: ledger.id("shadow.hidden_fault"), true: ledger.id("shadow.true_fault"), trace: ledger.id("shadow.trace"), mmio: ledger.id("shadow.mmio"),
-      switch: ledger.id("shadow.switch"),
+      switch: ledger.id("shadow.switch"), exception: ledger.id("trap.hidden_page_fault"),
     };
   }
 
@@ -104,6 +104,8 @@ export class Shadow {
     while (!this.lookup(la, access, user)) {
       const errorCode = (access === ACCESS_WRITE ? PF_WRITE : 0) | (user ? PF_USER : 0) | this.walk.error & PF_PRESENT;
       const kind = this.handleFault(la, errorCode);
+      // The guest does not see it, the processor takes it: under hvm it is an exit, here an exception.
+      if (kind === "hidden") this.machine.ledger.count(this.events.exception);
       if (kind === "true") {
         this.pending = null;
         this.machine.cpu.pageFault(la, this.errorCode);

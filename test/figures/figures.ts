@@ -62,7 +62,7 @@ test("every predicted nanobenchmark is within a factor of two and in the right o
   const { predictions, within2x, pairs, ordered } = statistics(tables.find(({ id }) => id === "asplos06-nano")!.cells);
   assert.is(within2x, predictions);
   assert.is(ordered, pairs);
-  assert.ok(predictions >= 7 && pairs >= 17);
+  assert.ok(predictions >= 6 && pairs >= 17);
 });
 
 test("forks are dearest on shadow page tables that exits keep true", () => {

@@ -5,6 +5,10 @@ import { factor, type ShownCell, statistics } from "../../bench/figures/model.js
 import { compareToNative, reprice, shortName, statusOf } from "../../bench/figures/pricing.js";
 import { publication, valueOf } from "../../bench/figures/published.js";
 import { loadProfile } from "../../index.js";
+import { type Cost, type CostProfile, priceKey } from "../../hypervisor/ledger.js";
+import { instructionEvent } from "../../translator/interpreter/bind.js";
+import { ROWS } from "../../translator/isa/opcodes.js";
+import { profileNames } from "../../vm/profiles.js";
 
 const test = suite("figures: prices and errors");
 const xeon = loadProfile("xeon-2003"), p4 = loadProfile("p4-2006"), nehalem = loadProfile("nehalem-2008");
@@ -41,6 +45,45 @@ test("every cell that a constant was fitted to exists, and gives one constant or
       const full = table.columns.find((name) => shortName(name) === column);
       assert.ok(full !== undefined && valueOf(table, row, full) !== null, `${profile.name}: ${event}: ${calibrated}`);
     }
+  }
+});
+
+/** Whose measurements a price may cite. */
+const CITED = /InstLatx64\/InstLatx64, Genuine|A\. Fog, Instruction tables, 2021|Adams and Agesen, ASPLOS 2006|ASPLOS 2006, table 1|Bugnion, Nieh, Tsafrir 2017|Sugerman, Venkitachalam, Lim, USENIX 2001|Intel Technology Journal 12\(3\), 2008|Computers and Electrical Engineering, 2009|Hennessy, D\. Patterson, Computer Architecture/;
+/** A price of nothing: what it would cost is in another price. */
+const ELSEWHERE = /^(counted )?in (the|dbt)|^the interface's time is in the disk's|^counted in/;
+
+/** Where a price comes from in the end, by way of what it is taken over from; a sum's is its first part's. Throws where a part has no origin. */
+function originOf(cost: Cost, profile: CostProfile, passed: readonly Cost[] = []): { readonly calibrated?: string } {
+  assert.not(passed.includes(cost), `${profile.name}: ${cost.as} leads back to itself`);
+  if (cost.as !== undefined) {
+    const [name, events] = cost.as.split("/") as [string, string], from = loadProfile(name);
+    return events.split("+").map((event) => originOf(from.costs[event]!, from, [...passed, cost]))[0]!;
+  }
+  if (cost.calibrated !== undefined) return { calibrated: cost.calibrated };
+  assert.ok(cost.cycles === 0 ? ELSEWHERE.test(cost.source) : CITED.test(cost.source), `${profile.name}: ${cost.source}: neither measured by somebody who is cited, nor fitted to a cell`);
+  return {};
+}
+
+test("every price is measured and cited, fitted to one cell, or taken over from one that is (docs/figures.md, Method)", () => {
+  for (const profile of profileNames().map((name) => loadProfile(name))) {
+    for (const [event, cost] of Object.entries(profile.costs)) {
+      assert.is(originOf(cost, profile).calibrated, cost.calibrated, `${profile.name}: ${event} names the cell that its origin was fitted to`);
+      assert.not.match(cost.source, /not measured/, `${profile.name}: ${event}`);
+    }
+    const rate = profile.cyclesPerInstruction, from = rate.as === undefined ? rate : loadProfile(rate.as).cyclesPerInstruction;
+    assert.is(from.as, undefined);
+    assert.match(from.source, CITED, `${profile.name}: cycles of an instruction`);
+    assert.is(from.cycles, rate.cycles);
+  }
+});
+
+test("every system instruction that is measured is counted by a name of its own, the rest by their family", () => {
+  for (const profile of profileNames().map((name) => loadProfile(name))) {
+    for (const name of Object.keys(profile.costs).filter((key) => key.startsWith("instruction.system."))) {
+      assert.ok(name.endsWith(".*") || ROWS.some((row) => row.cost === "system" && instructionEvent(row) === name), `${profile.name}: ${name}`);
+    }
+    for (const row of ROWS) if (row.cost === "system") assert.ok(priceKey(profile, instructionEvent(row)) !== undefined, row.mnemonic);
   }
 });
 

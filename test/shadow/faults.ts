@@ -14,6 +14,7 @@ test("the first access to a page the guest maps is hidden, the second no fault",
   smallKernel(guest);
   guest.read(USER, true);
   assert.equal(counts(guest), { hidden_fault: 1, true_fault: 0, trace: 0, fill: 1 });
+  assert.is(guest.count("trap.hidden_page_fault"), 1, "the processor's own exception");
   guest.read(USER + 8, true);
   assert.equal(counts(guest), { hidden_fault: 1, true_fault: 0, trace: 0, fill: 1 });
 });

@@ -114,7 +114,7 @@ export class Runtime {
   private timeStamp(): (budget: number) => number {
     const { cpu } = this;
     const { i32, ledger } = cpu;
-    const event = ledger.id("instruction.system");
+    const event = ledger.id("instruction.system.rdtsc");
     return (budget) => {
       const { strategy } = cpu;
       const plain = strategy.plainTimeStamps === undefined ? strategy.sensitive.RDTSC === undefined : strategy.plainTimeStamps();

@@ -2,6 +2,7 @@ import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { GP, UD } from "../../hypervisor/trap.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import type { Row } from "../isa/opcodes-notation.js";
 import type { TranslationHooks } from "../fullvirt/engine-hooks.js";
 import { Exec } from "../isa/semantics/exec.js";
 import { linearAddress } from "../isa/semantics/operand-access.js";
@@ -25,6 +26,11 @@ export interface BoundInstruction {
 
 /** Classes of the table's `cost` column that the ledger counts one by one; the rest costs cyclesPerInstruction alone. */
 export const COUNTED: ReadonlySet<string> = new Set(["div", "far", "segment", "string", "io", "system", "fpu_div", "fpu_trans", "fpu_state"]);
+
+/** The event of a counted instruction: its class, and of system instructions the mnemonic, since their times differ by a factor of ten. */
+export function instructionEvent({ cost, mnemonic }: Pick<Row, "cost" | "mnemonic">): string {
+  return cost === "system" ? `instruction.system.${mnemonic.toLowerCase()}` : `instruction.${cost}`;
+}
 
 type Reader = () => number;
 type Writer = (value: number) => void;
@@ -115,7 +121,7 @@ export class Binder {
     const advances = semantics.kind !== "transfer";
     // What stands in its place in translated code has an event and a price of its own.
     const replaced = hook !== undefined && (mode & S.MODE_TRANSLATED) !== 0;
-    if (COUNTED.has(row.cost) && !replaced) run = this.counted(run, row.cost);
+    if (COUNTED.has(row.cost) && !replaced) run = this.counted(run, row);
     if (advances) run = advancing(run, next);
     if (hook !== undefined) {
       const native = run;
@@ -136,9 +142,9 @@ export class Binder {
     return { op, ends, transfers: ends, anywhere: false };
   }
 
-  private counted(run: ComplexFunction, cost: string): ComplexFunction {
+  private counted(run: ComplexFunction, row: Row): ComplexFunction {
     const { ledger } = this.cpu;
-    const id = ledger.id(`instruction.${cost}`);
+    const id = ledger.id(instructionEvent(row));
     return (cpu, instruction) => {
       run(cpu, instruction);
       ledger.count(id);
