@@ -80,7 +80,9 @@ export class Ledger {
   private running: () => number = () => 0;
   private readonly listeners: EventListener[] = [];
   /** The event that generated code counts in the heap. */
-  private tallied: Tally = { id: 0, cost: 0, words: new Int32Array(2) };
+  /** Before the first tally: it adds nothing, and event 0 keeps its price. */
+  private readonly none: Tally = { id: 0, cost: 0, words: new Int32Array(2) };
+  private tallied: Tally = this.none;
 
   constructor(profile: CostProfile) {
     this.profile = profile;
@@ -118,7 +120,7 @@ export class Ledger {
     this.settleTally();
     const price = costOf(this.profile, this.names[id]!);
     this.extraCycles += this.counts[this.tallied.id]! * this.tallied.cost - this.counts[id]! * price;
-    this.costs[this.tallied.id] = this.tallied.cost;
+    if (this.tallied !== this.none) this.costs[this.tallied.id] = this.tallied.cost;
     this.costs[id] = 0;
     this.tallied = { id, cost: price, words };
     words[WATCHED] = this.listeners.length;

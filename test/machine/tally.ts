@@ -28,6 +28,14 @@ test("counted in words or by calls, in whatever order: the same cycles to the la
   assert.equal(results[2], results[0]);
 });
 
+test("an event that was numbered first keeps its price when another is tallied", () => {
+  const ledger = new Ledger(PROFILE);
+  ledger.event("other");
+  ledger.tally(ledger.id("dbt.indirect"), new Int32Array(2));
+  ledger.event("other");
+  assert.ok(Math.abs(ledger.cycles - 1.4) < 1e-9);
+});
+
 test("while somebody listens, the words say that each event is to be told", () => {
   const ledger = new Ledger(PROFILE), shared = new Int32Array(2);
   const id = ledger.id("dbt.indirect");
