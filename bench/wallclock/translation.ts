@@ -1,6 +1,7 @@
+import { webAssembly } from "../../hypervisor/webassembly.js";
 import type { Block } from "../../translator/block.js";
-import { type Form, regionTree } from "../../translator/codegen/region.js";
-import { compileText } from "../../translator/codegen/runtime.js";
+import { type Form, type RegionTree, regionTree } from "../../translator/codegen/region.js";
+import { compileModule, compileText } from "../../translator/codegen/runtime.js";
 import { decoderFor } from "../../translator/isa/decode.js";
 import { FEATURES } from "../../translator/isa/opcodes.js";
 import type { Vm } from "../../vm/vm.js";
@@ -32,20 +33,31 @@ export function translationRows(boot: () => Vm): Row[] {
           const decode = decoding(vm);
           return (blocks) => {
             decode(blocks);
-            compile(form, tree(blocks).print());
+            compile(tree(blocks));
           };
         }), shareOf: undefined,
       },
       step("decode", (_regions, vm) => decoding(vm)),
       step("semantics and passes", () => tree),
-      step("astring", (regions) => {
-        const trees = regions.map(tree);
-        return (_blocks, k) => trees[k]!.print();
-      }),
-      step("new Function", (regions) => {
-        const sources = regions.map((blocks) => tree(blocks).print());
-        return (_blocks, k) => compile(form, sources[k]!);
-      }),
+      ...(form === "asm" && webAssembly !== null ? [
+        step("WebAssembly encoding", (regions) => {
+          const trees = regions.map(tree);
+          return (_blocks, k) => trees[k]!.encode!(PAGES);
+        }),
+        step("WebAssembly.Module", (regions) => {
+          const trees = regions.map(tree);
+          return (_blocks, k) => compileModule(trees[k]!.encode!, PAGES);
+        }),
+      ] : [
+        step("astring", (regions) => {
+          const trees = regions.map(tree);
+          return (_blocks, k) => trees[k]!.print();
+        }),
+        step("new Function", (regions) => {
+          const sources = regions.map((blocks) => tree(blocks).print());
+          return (_blocks, k) => compileSource(form, sources[k]!);
+        }),
+      ]),
     ];
   });
 }
@@ -67,9 +79,18 @@ function decoding(vm: Vm): (blocks: readonly Block[]) => void {
   };
 }
 
+/** A heap of 64 MiB, in pages of WebAssembly's memory. */
+const PAGES = 1024;
+
+/** As the engine does it, whatever the form is. */
+function compile({ form, print, encode }: RegionTree): void {
+  if (encode !== null && webAssembly !== null) compileModule(encode, PAGES);
+  else compileSource(form, print());
+}
+
 let serial = 0;
 
 /** The host keeps what it has compiled by its text: each time it is another. */
-function compile(form: Form, source: string): void {
+function compileSource(form: Form, source: string): void {
   compileText(form, `${source}\n// ${serial++}\n`, "region");
 }
