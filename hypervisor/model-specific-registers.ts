@@ -59,7 +59,12 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
 
 /** RDTSC is #GP(0) outside CPL 0 with CR4.TSD; in real mode CPL is 0. */
 export function checkTimeStamp(cpu: Cpu): void {
-  if ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0) cpu.raise(GP, 0);
+  if (timeStampDenied(cpu)) cpu.raise(GP, 0);
+}
+
+/** Whether RDTSC is #GP(0) here. */
+export function timeStampDenied(cpu: Cpu): boolean {
+  return (cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0;
 }
 
 /** RDPMC: the two counters of the P6, which count nothing; #GP(0) for others, and outside CPL 0 without CR4.PCE. */

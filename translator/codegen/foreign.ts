@@ -1,14 +1,12 @@
 import { type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { call, identifier, returns, statement } from "./ast.js";
-import { type Access, slowName } from "./memory-access.js";
+import { slowName, SORTS } from "./memory-access.js";
 import { IMPORTED_FUNCTIONS, type Signature, wasmModule } from "./wasm-binary.js";
 import { FunctionEncoder } from "./wasm-encode.js";
 
-const KINDS: readonly Access["kind"][] = ["load", "store", "update"], WIDTHS = [8, 16, 32];
-
 /** What asm.js code calls and its module does not have, by name: slow halves of accesses, flags by an operation not known, the run loop's help. */
 export const FOREIGN: Readonly<Record<string, Signature>> = {
-  ...Object.fromEntries(KINDS.flatMap((kind) => WIDTHS.map((z) => [slowName(kind, z), kind === "store" ? { parameters: 3, result: false } : { parameters: 2, result: true }]))),
+  ...Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), kind === "store" ? { parameters: 3, result: false } : { parameters: 2, result: true }])),
   arithmeticFlags: { parameters: 4, result: true },
   carryFlag: { parameters: 4, result: true },
   condition: { parameters: 5, result: true },

@@ -12,7 +12,11 @@ export interface Access {
   readonly site: number;
 }
 
-const ACCESSES: ReadonlyMap<string, { readonly kind: Access["kind"]; readonly z: number }> = new Map((["load", "store", "update"] as const).flatMap((kind) => [8, 16, 32].map((z) => [`${kind}${z}`, { kind, z }] as const)));
+/** Every sort of access and its width in bits, the kinds in turn. */
+export const SORTS: readonly { readonly kind: Access["kind"]; readonly z: 8 | 16 | 32 }[] =
+  (["load", "store", "update"] as const).flatMap((kind) => ([8, 16, 32] as const).map((z) => ({ kind, z })));
+
+const ACCESSES = new Map(SORTS.map((sort) => [`${sort.kind}${sort.z}`, sort]));
 
 /** The access that a call of generated code is, or null. */
 export function accessOf(node: CallExpression): Access | null {

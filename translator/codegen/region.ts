@@ -286,6 +286,11 @@ class RegionBuilder {
 
   // ---- instructions that are not spliced ---------------------------------------------------------------------------
 
+  /** Leaves behind an instruction that has completed, with `giveBack` of its block's instructions not executed. */
+  private leaveBehind(eip: Expression, giveBack: number): Statement {
+    return A.block([A.statement(A.assign(EXIT_EIP, eip)), A.statement(A.assign(BUDGET_LOCAL, add(n(), giveBack))), A.breakTo(EXIT)]);
+  }
+
   /** Runs the interpreter's closure; true when the region must be left. */
   private opCall(op: Op): Expression {
     return A.call("op", [A.literal(this.ops.push(op) - 1)]);
@@ -310,7 +315,7 @@ class RegionBuilder {
     const known = this.emitter.fork();
     const slow = this.helper(block, i, count);
     this.emitter.rejoin(known, this.emitter.fork());
-    const leave = A.block([A.statement(A.assign(EXIT_EIP, A.literal(next))), A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT)]);
+    const leave = this.leaveBehind(A.literal(next), count - i - 1);
     return [call, A.ifThen(A.binary(asked, "===", A.literal(TSC_REFUSED)), A.block(slow), A.block([
       A.statement(this.emitter.writeRegister(S.EAX, 32, i32(S.EAX))), A.statement(this.emitter.writeRegister(S.EDX, 32, i32(S.EDX))),
       A.ifThen(A.binary(asked, "===", A.literal(TSC_LEAVE)), leave),
@@ -323,10 +328,7 @@ class RegionBuilder {
     this.context.loop?.close();
     this.emitter.op = UNKNOWN;
     this.emitter.pending = 0;
-    const leave = A.block([
-      A.statement(A.assign(EXIT_EIP, own ? i32(S.EIP) : A.literal(next))),
-      A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
-    ]);
+    const leave = this.leaveBehind(own ? i32(S.EIP) : A.literal(next), count - i - 1);
     const asked = A.identifier(TARGET);
     return [
       ...this.spillFor(block, i, count), A.statement(A.assign(TARGET, this.opCall(block.ops[i]!))), marker("reload"), ...this.live(true),
@@ -389,10 +391,7 @@ class RegionBuilder {
   private x87Helper(block: Block, i: number, count: number, facts: X87Facts): Statement[] {
     const registers = (mask: number): number[] => [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (mask & 1 << r) !== 0);
     const k = this.ops.push(block.ops[i]!) - 1;
-    const leave = A.block([
-      A.statement(A.assign(EXIT_EIP, A.literal(block.addresses[i + 1] ?? block.nextEip))),
-      A.statement(A.assign(BUDGET_LOCAL, add(n(), count - i - 1))), A.breakTo(EXIT),
-    ]);
+    const leave = this.leaveBehind(A.literal(block.addresses[i + 1] ?? block.nextEip), count - i - 1);
     const asked = A.call("xslow", [A.element("ops", A.literal(k)), this.emitter.siteNumber(), add(n(), count - i)]);
     const writes = registers(facts.writes);
     const after = writes.map((r) => A.statement(this.emitter.writeRegister(r, 32, i32(r))));

@@ -3,14 +3,14 @@ import * as S from "../../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { FRAME_CODE, FRAME_MMIO, FRAME_ROM } from "../../hypervisor/memory.js";
-import { timeStampCounter } from "../../hypervisor/model-specific-registers.js";
+import { timeStampCounter, timeStampDenied } from "../../hypervisor/model-specific-registers.js";
 import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { AsmModule } from "./asm-module.js";
 import { relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
-import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName } from "./memory-access.js";
+import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName, SORTS } from "./memory-access.js";
 import { type Form, type RegionTables, type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
 import type { Printer } from "./shell.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
@@ -23,8 +23,6 @@ export const RUNTIME_NAMES = [
   "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "indirect", "rdtsc",
   "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
-
-const WIDTHS = [8, 16, 32] as const, KINDS = ["load", "store", "update"] as const;
 
 /** Runs a region; see RegionCode.run. */
 export type Run = (argument: number) => void;
@@ -80,7 +78,10 @@ export class Runtime {
     ];
     const views = [heap.i32, heap.u8, heap.u16];
     this.values = [[...views, ...memoryAccess(heap, false, slow), ...common], [...views, ...memoryAccess(heap, true, slow), ...common]];
-    const halves = KINDS.flatMap((kind) => WIDTHS.map((z, i) => [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]!) : this.flaggingLoad(slow[kind][i]!)]));
+    const halves = SORTS.map(({ kind, z }) => {
+      const i = z === 8 ? 0 : z === 16 ? 1 : 2;
+      return [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]) : this.flaggingLoad(slow[kind][i])];
+    });
     this.foreign = {
       arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...Object.fromEntries(halves) as Record<string, unknown>,
       op: (k: number): boolean => {
@@ -118,7 +119,7 @@ export class Runtime {
     return (budget) => {
       const { strategy } = cpu;
       const plain = strategy.plainTimeStamps === undefined ? strategy.sensitive.RDTSC === undefined : strategy.plainTimeStamps();
-      if (!plain || ((cpu.cr4 & S.CR4_TSD) !== 0 && cpu.cpl !== 0)) return TSC_REFUSED;
+      if (!plain || timeStampDenied(cpu)) return TSC_REFUSED;
       i32[S.BUDGET] = budget;
       [i32[S.EAX], i32[S.EDX]] = timeStampCounter(cpu) as [number, number];
       ledger.count(event);
