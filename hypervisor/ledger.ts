@@ -79,9 +79,9 @@ export class Ledger {
   onIdle: () => void = () => {};
   private running: () => number = () => 0;
   private readonly listeners: EventListener[] = [];
-  /** The event that generated code counts in the heap. */
   /** Before the first tally: it adds nothing, and event 0 keeps its price. */
   private readonly none: Tally = { id: 0, cost: 0, words: new Int32Array(2) };
+  /** The event that generated code counts in the heap. */
   private tallied: Tally = this.none;
 
   constructor(profile: CostProfile) {
