@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { EXIT_USAGE, fail } from "./exit.js";
+import { takeBranchHints } from "./host-flags.js";
 import { fromQemu } from "./qemu-words.js";
 import { leaveWithReader } from "./stdio.js";
 
@@ -101,6 +102,7 @@ program.command("bench")
   .action(async (words: string[], options: import("./bench.js").BenchFlags) => (await import("./bench.js")).bench(words, options));
 
 leaveWithReader();
+takeBranchHints();
 program.parseAsync(fromQemu(process.argv.slice(2)), { from: "user" }).catch((error: unknown) => {
   // Commander has said its one line already; help and version are no errors.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? 0 : EXIT_USAGE;

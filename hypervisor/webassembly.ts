@@ -5,7 +5,10 @@ export interface WasmInstance { readonly exports: Readonly<Record<string, unknow
 
 export interface WebAssemblyInterface {
   readonly Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
-  readonly Module: new (bytes: Uint8Array) => WasmModule;
+  readonly Module: {
+    new (bytes: Uint8Array): WasmModule;
+    customSections(module: WasmModule, name: string): ArrayBuffer[];
+  };
   readonly Instance: new (module: WasmModule, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => WasmInstance;
 }
 

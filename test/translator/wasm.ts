@@ -98,6 +98,23 @@ test("statements: loops, blocks left early, both arms of a condition, bytes and 
   }
 });
 
+test("a module says which of its ifs are seldom taken (WebAssembly/branch-hinting): those that call slow halves or leave", () => {
+  const tree = parseFunction(`function f(a, b) {
+    X: { if (a < b) { a = b; } if (a === 7) { $e = 1; break X; } if (b === 8) { i32[1] = 2; } else { a = slow_load8(a, 0); if (i32[2]) { break X; } } i32[1] = a; }
+  }`);
+  const module = asmModule("f", parametersOf(tree), tree.body.body, { read: 0, write: 0, sites: [] }).encode(256);
+  const [section] = webAssembly!.Module.customSections(new webAssembly!.Module(module), "metadata.code.branch_hint");
+  const bytes = [...new Uint8Array(section!)];
+  // One function, number 1 behind the import; three hints of one byte.
+  assert.equal(bytes.slice(0, 3), [1, 1, 3]);
+  const hints = [0, 1, 2].map((k) => bytes.slice(3 + 3 * k, 6 + 3 * k));
+  assert.equal(hints.map(([, length, taken]) => [length, taken]), [[1, 0], [1, 1], [1, 0]]);
+  // Offsets count from the declarations of locals, which begin the body behind its size.
+  const IF = 0x04, body = module.findIndex((_, i) => hints.every(([offset]) => module[i + offset!] === IF));
+  assert.ok(body > 0);
+  assert.is(bytes.length, 12);
+});
+
 test("every foreign function is called with what it is given, and an exception of one comes through", () => {
   const calls: unknown[][] = [];
   const functions = relayed(Object.fromEntries(Object.keys(FOREIGN).map((name) => [name, (...args: number[]) => {

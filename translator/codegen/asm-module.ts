@@ -102,6 +102,6 @@ function encodeModule(main: AsmFunction, pages: number): Uint8Array {
     for (const [local, value] of locals) if (value !== 0) encoder.setLocal(local, value);
     encoder.statements(body);
     if (result) encoder.unreachable();
-    return { name, parameters: parameters.length, result, locals: locals.length, body: encoder.out };
+    return { name, parameters: parameters.length, result, locals: locals.length, body: encoder.out, hints: encoder.hints };
   }));
 }

@@ -34,6 +34,6 @@ function relayModule(): Uint8Array {
     const encoder = new FunctionEncoder(new Map(names.map((local, i) => [local, i])), () => ({ parameters, result, index }));
     const called = call(name, names.map(identifier));
     encoder.statements([result ? returns(called) : statement(called)]);
-    return { name, parameters, result, locals: 0, body: encoder.out };
+    return { name, parameters, result, locals: 0, body: encoder.out, hints: [] };
   }));
 }

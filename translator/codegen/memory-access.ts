@@ -27,9 +27,12 @@ export function accessOf(node: CallExpression): Access | null {
   return { kind, z, address: args[0]!, value: kind === "store" ? args[1]! : null, site: numberOf(args[args.length - 1]!)! };
 }
 
+/** What the names of slow halves in asm.js begin with. */
+export const SLOW = "slow_";
+
 /** The name of an access's slow half in asm.js. */
 export function slowName(kind: Access["kind"], z: number): string {
-  return `slow_${kind}${z}`;
+  return `${SLOW}${kind}${z}`;
 }
 
 /**

@@ -56,7 +56,16 @@ export interface Signature { readonly parameters: number; readonly result: boole
 export interface ImportedFunction extends Signature { readonly name: string }
 
 /** `body` holds instructions alone, without the final `end`. */
-export interface DefinedFunction extends Signature { readonly name: string; readonly locals: number; readonly body: Bytes }
+export interface DefinedFunction extends Signature {
+  readonly name: string;
+  readonly locals: number;
+  readonly body: Bytes;
+  /** In order of offsets. */
+  readonly hints: readonly BranchHint[];
+}
+
+/** Whether the condition of the `if` at an offset in a body is likely to hold. */
+export interface BranchHint { readonly offset: number; readonly likely: boolean }
 
 /** The names of the two import objects: the memory is `heap.memory`. */
 export const IMPORTED_FUNCTIONS = "f", IMPORTED_HEAP = "heap", IMPORTED_MEMORY = "memory";
@@ -65,6 +74,8 @@ export const I32 = 0x7f;
 const FUNCTION_TYPE = 0x60, EXTERNAL_FUNCTION = 0, EXTERNAL_MEMORY = 2, MEMORY_WITH_MAXIMUM = 1, END = 0x0b;
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const NAME_SECTION_FUNCTIONS = 1;
+/** The section of the branch hinting proposal (github.com/WebAssembly/branch-hinting). */
+const BRANCH_HINTS = "metadata.code.branch_hint";
 const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
 /**
@@ -100,6 +111,7 @@ export function wasmModule(pages: number, imported: readonly ImportedFunction[],
     imports.unsigned(type(one));
   }
   const functions = new Bytes(), exports = new Bytes(), code = new Bytes();
+  const firsts: number[] = [];
   defined.forEach((one, i) => {
     functions.unsigned(type(one));
     exports.name(one.name);
@@ -111,6 +123,7 @@ export function wasmModule(pages: number, imported: readonly ImportedFunction[],
       body.unsigned(one.locals);
       body.byte(I32);
     }
+    firsts.push(body.length);
     body.append(one.body);
     body.byte(END);
     code.unsigned(body.length);
@@ -130,9 +143,33 @@ export function wasmModule(pages: number, imported: readonly ImportedFunction[],
   vector(SECTION.import, (pages === 0 ? 0 : 1) + imported.length, imports);
   vector(SECTION.function, defined.length, functions);
   vector(SECTION.export, defined.length, exports);
+  hintSection(out, imported.length, defined, firsts);
   vector(SECTION.code, defined.length, code);
   nameSection(out, imported.length, defined);
   return out.bytes().slice();
+}
+
+/** Before the code section; offsets count from the function's declarations of locals, `firsts` gives where its instructions begin. */
+function hintSection(out: Bytes, first: number, defined: readonly DefinedFunction[], firsts: readonly number[]): void {
+  const hinted = new Bytes();
+  let count = 0;
+  defined.forEach(({ hints }, i) => {
+    if (hints.length === 0) return;
+    count++;
+    hinted.unsigned(first + i);
+    hinted.unsigned(hints.length);
+    for (const { offset, likely } of hints) {
+      hinted.unsigned(firsts[i]! + offset);
+      hinted.unsigned(1);
+      hinted.byte(likely ? 1 : 0);
+    }
+  });
+  if (count === 0) return;
+  const section = new Bytes();
+  section.name(BRANCH_HINTS);
+  section.unsigned(count);
+  section.append(hinted);
+  customSection(out, section);
 }
 
 function nameSection(out: Bytes, first: number, defined: readonly DefinedFunction[]): void {
@@ -147,6 +184,10 @@ function nameSection(out: Bytes, first: number, defined: readonly DefinedFunctio
   section.byte(NAME_SECTION_FUNCTIONS);
   section.unsigned(names.length);
   section.append(names);
+  customSection(out, section);
+}
+
+function customSection(out: Bytes, section: Bytes): void {
   out.byte(SECTION.custom);
   out.unsigned(section.length);
   out.append(section);

@@ -1,6 +1,7 @@
 import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, MemberExpression, Statement } from "acorn";
 import { numberOf } from "./ast.js";
-import { Bytes, I32, type Signature } from "./wasm-binary.js";
+import { likely } from "./branch-hints.js";
+import { type BranchHint, Bytes, I32, type Signature } from "./wasm-binary.js";
 
 /**
  * asm.js functions as WebAssembly instructions, one for one: asm.js's integers are WebAssembly's, and so are its blocks, loops and
@@ -50,6 +51,7 @@ export interface Callee extends Signature { readonly index: number }
 /** Encodes the body of one function. */
 export class FunctionEncoder {
   readonly out = new Bytes();
+  readonly hints: BranchHint[] = [];
   private readonly locals: ReadonlyMap<string, number>;
   private readonly callee: (name: string) => Callee;
   /** What encloses the instruction being written, innermost last: labels of blocks and loops, null for an `if`. */
@@ -84,6 +86,7 @@ export class FunctionEncoder {
       case "ExpressionStatement": return this.effect(node.expression);
       case "IfStatement":
         this.expression(node.test);
+        this.hint(likely(node));
         this.nested(OP.if, null, () => {
           this.statement(node.consequent);
           if (node.alternate == null) return;
@@ -107,6 +110,11 @@ export class FunctionEncoder {
       default:
         if ((node.type as string) !== "CommentStatement") throw new Error(`${node.type} is not asm.js`);
     }
+  }
+
+  /** Says how the condition of the `if` that is written next turns out. */
+  private hint(holds: boolean | undefined): void {
+    if (holds !== undefined) this.hints.push({ offset: this.out.length, likely: holds });
   }
 
   private nested(op: number, label: string | null, inner: () => void): void {
