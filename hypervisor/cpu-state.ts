@@ -41,6 +41,11 @@ export const SEG_REACH = SCRATCH + 4;
 export const TALLY = SCRATCH + 8;
 export const STATE_WORDS = 256;
 
+/** The run loop's, which a reset leaves as they are: index of the running instruction in its block, and the index before which the block ends; the block's record. */
+export const INDEX = STATE_WORDS, END = STATE_WORDS + 1, RUNNING = STATE_WORDS + 2;
+/** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
+export const RECHECK = STATE_WORDS + 3;
+
 /** MODE bits. A block of code is translated for one value of MODE and found by it. */
 export const MODE_CODE32 = 1;
 export const MODE_STACK32 = 2;

@@ -61,7 +61,6 @@ export class Cpu {
   nmiBlocked = false;
   /** What the A20 gate leaves of a physical address: all of it, or bit 20 clear. */
   a20Mask = -1;
-  private asked = false;
   /** Told when `recheck` is set; the engine binds it. */
   onRecheck: () => void = () => {};
   /** The run ends: exit code, or undefined while it goes on. */
@@ -94,9 +93,9 @@ export class Cpu {
    * Something changed that the run loop must look at before the next instruction: pending interrupts, mode, deadline.
    * Setting it ends the running block after the running instruction, whichever tier executes it.
    */
-  get recheck(): boolean { return this.asked; }
+  get recheck(): boolean { return this.i32[S.RECHECK] !== 0; }
   set recheck(value: boolean) {
-    this.asked = value;
+    this.i32[S.RECHECK] = value ? 1 : 0;
     if (value) this.onRecheck();
   }
 

@@ -4,6 +4,7 @@
  *
  *   0x0000000  CPU state (see cpu-state.ts)
  *   0x0100000  six TLB tables of 2^20 words: {supervisor, user} x {read, write, execute}
+ *   0x1900000  decoded code (translator/interpreter/records.ts)
  *   0x2000000  machine memory, frame 0 first
  *
  * A TLB word is 0 (absent) or (heap address of the page - linear address of the page) | 1. With `s` the word and
@@ -16,6 +17,7 @@ import { WASM_PAGE_BYTES, type WasmMemory, webAssembly } from "./webassembly.js"
 export const STATE_BASE = 0;
 export const TLB_BASE = 0x0100000;
 export const RAM_BASE = 0x2000000;
+export const RECORDS_BASE = 0x1900000, RECORDS_BYTES = RAM_BASE - RECORDS_BASE;
 export const PAGE_SIZE = 4096;
 
 /** An asm.js heap of more than 16 MiB is a multiple of 16 MiB (asmjs.org/spec, 10). */

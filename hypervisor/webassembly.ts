@@ -1,5 +1,11 @@
 /** The part of the WebAssembly JavaScript interface (webassembly.github.io/spec/js-api) that is used here; the types of Node do not have it. */
 export interface WasmMemory { readonly buffer: ArrayBuffer }
+/** A table of functions. */
+export interface WasmTable {
+  readonly length: number;
+  grow(by: number): number;
+  set(index: number, value: unknown): void;
+}
 export interface WasmModule { readonly [Symbol.toStringTag]: "WebAssembly.Module" }
 export interface WasmInstance { readonly exports: Readonly<Record<string, unknown>> }
 
@@ -9,6 +15,7 @@ export interface WebAssemblyInterface {
     new (bytes: Uint8Array): WasmModule;
     customSections(module: WasmModule, name: string): ArrayBuffer[];
   };
+  readonly Table: new (descriptor: { element: "anyfunc"; initial: number }) => WasmTable;
   readonly Instance: new (module: WasmModule, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => WasmInstance;
 }
 

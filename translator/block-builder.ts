@@ -5,6 +5,7 @@ import { PAGE_SIZE, RAM_BASE } from "../hypervisor/heap.js";
 import { FRAME_MMIO } from "../hypervisor/memory.js";
 import { GP, UD } from "../hypervisor/trap.js";
 import { Block, BLOCK_LIMIT } from "./block.js";
+import type { Threaded } from "./interpreter/threaded.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { DecodeCache } from "./decode-cache.js";
 import { Binder, isIndirect, type Op, wrap } from "./interpreter/bind.js";
@@ -24,11 +25,14 @@ export class BlockBuilder {
   /** Those of the block at work. */
   private readonly instructions: Instruction[] = [];
   private readonly ops: Op[] = [];
+  private readonly records: number[] = [];
+  private readonly threaded: Threaded | null;
 
   /** `more`: features of this machine's processor beyond the model's. */
-  constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean, more: readonly Feature[] = []) {
+  constructor(cpu: Cpu, translation: TranslationHooks | null, specialised: boolean, threaded: Threaded | null, more: readonly Feature[] = []) {
     this.cpu = cpu;
-    this.binder = new Binder(cpu, translation, specialised);
+    this.threaded = threaded;
+    this.binder = new Binder(cpu, translation, specialised, threaded);
     this.decode = decoderFor([...FEATURES.filter((f) => MODEL.instructions.includes(f)), ...more], IMPLEMENTED);
   }
 
@@ -42,8 +46,8 @@ export class BlockBuilder {
     const codeSize = (mode & S.MODE_CODE32) !== 0 ? 32 : 16;
     const start = RAM_BASE + physical;
     const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
-    const { instructions, ops, cache } = this;
-    instructions.length = ops.length = 0;
+    const { instructions, ops, records, cache, threaded } = this;
+    instructions.length = ops.length = records.length = 0;
     let at = start, transfers = false, crossFrame = -1;
     while (instructions.length < BLOCK_LIMIT) {
       const known = cache.find(cpu.u8, at, pageEnd, mode);
@@ -64,17 +68,27 @@ export class BlockBuilder {
       }
       const op = known >= 0 ? cache.op(known) : null;
       const bound = op === null ? this.binder.bind(decoded, address, mode) : null;
-      if (known < 0 && crossFrame < 0) cache.add(cpu.u8, at, decoded, mode, bound?.anywhere === true ? bound.op : null);
+      const record = op !== null ? cache.record(known) : bound!.record !== 0 ? bound!.record : threaded?.closure(bound!.op) ?? 0;
+      if (known < 0 && crossFrame < 0) cache.add(cpu.u8, at, decoded, mode, bound?.anywhere === true ? bound.op : null, record);
       instructions.push(decoded);
       ops.push(op ?? bound!.op);
+      records.push(record);
       at += decoded.length;
       transfers = bound?.transfers === true;
       if (bound?.ends === true || at >= pageEnd) break;
     }
-    return new Block({
+    const block = new Block({
       physical, eip, mode, instructions: instructions.slice(), ops: ops.slice(), bytes: at - start, nextEip: wrap(eip + (at - start), mode),
       crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
     });
+    threaded?.attach(block, records);
+    return block;
+  }
+
+  /** Forgets all records; see Threaded.clear. */
+  clearRecords(): void {
+    this.cache.clear();
+    this.threaded?.clear();
   }
 
   /** Machine frame of the page behind that of `la`. */

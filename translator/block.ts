@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from "../hypervisor/heap.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { Op } from "./interpreter/bind.js";
+import * as R from "./interpreter/records.js";
 import type { RegionCode } from "./codegen/region.js";
 
 /** Most instructions a block may hold. */
@@ -24,6 +25,7 @@ export interface FoundBlock {
 }
 
 const NONE: readonly never[] = [];
+const NO_WORDS = new Int32Array(0);
 /** What lines without blocks share; never written. */
 const NO_BLOCKS: Block[] = [];
 
@@ -39,8 +41,14 @@ export class Block {
   readonly mode: number;
   /** False once its bytes have changed. */
   valid = true;
-  /** Generated code entered here, if any. */
-  code: RegionCode | null = null;
+  /** Heap address of its record (interpreter/records.ts); 0: it has none. */
+  record = 0;
+  private i32: Int32Array = NO_WORDS;
+  /** Times a target of its has been noted by way of its record. */
+  notes = 0;
+  private generated: RegionCode | null = null;
+  private executions = 0;
+  private isHead = false;
   /** The block that was executed after it last. */
   link: Block | null = null;
   /** The next block of the same bytes and mode at another EIP. */
@@ -48,8 +56,6 @@ export class Block {
   readonly ops: readonly Op[];
   /** EIP behind the block. */
   readonly nextEip: number;
-  /** Times run by the interpreter, until it is compiled. */
-  heat = 0;
   /** Machine frame of the second page of an instruction that crosses pages, else -1. */
   readonly crossFrame: number;
   /** The last op sets EIP itself. */
@@ -58,8 +64,6 @@ export class Block {
   readonly indirect: boolean;
   /** Generated code has been given up for this entry. */
   cold: boolean;
-  /** Generated code that includes it leaves here in the middle of its work. */
-  head = false;
   readonly instructions: readonly Instruction[];
   /** See `addresses`: made when they are asked for, which is when code is generated. */
   private addressList: readonly number[] | null = null;
@@ -82,6 +86,49 @@ export class Block {
     this.cold = found.cold;
     this.instructions = found.instructions;
     this.bytes = found.bytes;
+  }
+
+  /** Takes a record, whose words are in `i32`. */
+  attach(i32: Int32Array, record: number): void {
+    this.i32 = i32;
+    this.record = record;
+  }
+
+  /** Generated code entered here, if any. */
+  get code(): RegionCode | null { return this.generated; }
+  set code(code: RegionCode | null) {
+    this.generated = code;
+    if (this.record === 0) return;
+    const bits = (this.record >> 2) + R.BITS;
+    this.i32[bits] = code === null ? this.i32[bits]! & ~R.BLOCK_COMPILED : this.i32[bits]! | R.BLOCK_COMPILED;
+  }
+
+  /** Times run by the interpreter, until it is compiled. */
+  get heat(): number {
+    return this.record === 0 ? this.executions : this.i32[(this.record >> 2) + R.HEAT]!;
+  }
+  set heat(value: number) {
+    if (this.record === 0) this.executions = value;
+    else this.i32[(this.record >> 2) + R.HEAT] = value;
+  }
+
+  /** Generated code that includes it leaves here in the middle of its work. */
+  get head(): boolean { return this.isHead; }
+  set head(value: boolean) {
+    this.isHead = value;
+    this.lookSoon();
+  }
+
+  /** The run loop is to look at it when it has been executed the next time. */
+  private lookSoon(): void {
+    if (this.record !== 0) this.i32[(this.record >> 2) + R.LOOK_AT] = 0;
+  }
+
+  /** It must not be executed any more. */
+  drop(): void {
+    this.valid = false;
+    this.link = null;
+    if (this.record !== 0) this.i32[(this.record >> 2) + R.BLOCK_MODE] = R.DROPPED;
   }
 
   /** EIP of each instruction. */
@@ -253,8 +300,7 @@ export class BlockCache {
 
   drop(block: Block): void {
     if (!block.valid) return;
-    block.valid = false;
-    block.link = null;
+    block.drop();
     this.instructions -= weight(block);
     for (const entry of block.regions) {
       for (const member of entry.code?.blocks ?? []) if (member !== block) member.part(entry);

@@ -20,6 +20,7 @@ const LONGER = new Set([0x0f, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x
 export class DecodeCache {
   private instructions: Instruction[] = [];
   private ops: (Op | null)[] = [];
+  private records: number[] = [];
   /** KEY_WORDS words an entry. */
   private keys = new Int32Array(FIRST * KEY_WORDS);
   /** Entry numbers plus one by hash, open addressing, at most half full. */
@@ -47,8 +48,13 @@ export class DecodeCache {
     return this.ops[entry]!;
   }
 
+  /** The interpreter's record of it, where `op` is not null; 0: it has none. */
+  record(entry: number): number {
+    return this.records[entry]!;
+  }
+
   /** Keeps what has been decoded at `bytes[at]`. */
-  add(bytes: Uint8Array, at: number, instruction: Instruction, mode: number, op: Op | null): void {
+  add(bytes: Uint8Array, at: number, instruction: Instruction, mode: number, op: Op | null, record: number): void {
     if (this.instructions.length >= CAPACITY) this.clear();
     if (this.instructions.length * 2 >= this.table.length) this.grow();
     this.lengths[guess(bytes, at)] = instruction.length;
@@ -58,6 +64,7 @@ export class DecodeCache {
     this.keys.set(this.words, this.instructions.length * KEY_WORDS);
     this.table[slot] = this.instructions.push(instruction);
     this.ops.push(op);
+    this.records.push(record);
   }
 
   private setKey(bytes: Uint8Array, at: number, length: number, mode: number): void {
@@ -93,9 +100,10 @@ export class DecodeCache {
     }
   }
 
-  private clear(): void {
+  clear(): void {
     this.instructions = [];
     this.ops = [];
+    this.records = [];
     this.table.fill(0);
   }
 }

@@ -11,6 +11,7 @@ import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
 import type { RegionCode } from "./codegen/region.js";
 import { Compiler } from "./compiler.js";
+import * as T from "./interpreter/threaded.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { semanticsOf } from "./isa/semantics/registry.js";
@@ -57,6 +58,10 @@ export interface EngineOptions {
   readonly jit?: boolean;
   /** The interpreter's closures are specialised (the default where the host allows code generation from strings). */
   readonly specialised?: boolean;
+  /** Then the interpreter is threaded code, not closures (the default where the host has WebAssembly). */
+  readonly threaded?: boolean;
+  /** Bytes of the heap for threaded code's records, at most (default: all there is room for). */
+  readonly recordBytes?: number;
   /** Times a block is interpreted before its region is compiled (default 3000). */
   readonly hot?: number;
   /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
@@ -78,16 +83,14 @@ export class Engine {
   readonly cpu: Cpu;
   readonly blocks: BlockCache;
   private readonly builder: BlockBuilder;
+  /** null: the interpreter runs closures. */
+  private readonly threaded: T.Threaded | null;
   /** null: everything is interpreted. */
   private readonly compiler: Compiler | null;
   private readonly hot: number;
 
   /** Instructions the running slice began with. */
   private sliceStart = 0;
-  /** Index of the running instruction in its block, which is how many of the block have completed. */
-  private index = 0;
-  /** The interpreter's block ends before this index: set to 0 to leave after the running instruction. */
-  private end = 0;
   private running: Block | null = null;
   private stopRequested = false;
   /** Values of EIP before which `run` comes back. While there are any, everything is interpreted. */
@@ -111,18 +114,21 @@ export class Engine {
     this.machine = machine;
     this.cpu = machine.cpu;
     this.translation = options.translation ?? null;
-    this.builder = new BlockBuilder(this.cpu, this.translation, (options.specialised ?? true) && Compiler.available(), options.features);
+    const specialised = (options.specialised ?? true) && Compiler.available();
+    this.hot = options.hot ?? HOT;
+    const compiled = (options.jit ?? true) && Compiler.available();
+    this.threaded = specialised && (options.threaded ?? true) && T.Threaded.available(this.cpu) ? new T.Threaded(this.cpu, compiled ? this.hot : Infinity, options.recordBytes) : null;
+    this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
     if (this.translation !== null) machine.ledger.tally(this.translation.indirectEvent, this.cpu.i32.subarray(S.TALLY, S.TALLY + 2));
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
-    machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + this.index);
+    machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + cpu.i32[S.INDEX]!);
     machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
     machine.clock.onReschedule = () => { cpu.recheck = true; };
     cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
-    this.hot = options.hot ?? HOT;
-    this.compiler = (options.jit ?? true) && Compiler.available() ? new Compiler(cpu, this.blocks, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
+    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */
@@ -133,7 +139,7 @@ export class Engine {
 
   /** Ends the running block, in either tier, after the running instruction. */
   private leaveBlock(): void {
-    this.end = 0;
+    this.cpu.i32[S.END] = 0;
     if (this.compiler !== null) this.compiler.runtime.leave = true;
   }
 
@@ -146,7 +152,8 @@ export class Engine {
 
   private codeWritten(pa: number, length: number): void {
     const dropped = this.blocks.invalidate(pa, length);
-    if (this.running !== null && dropped.includes(this.running)) this.end = 0;
+    const running = this.running ?? this.threaded?.running;
+    if (running !== undefined && dropped.includes(running)) this.cpu.i32[S.END] = 0;
     if (this.compiler !== null) this.compiler.runtime.leave = true;
   }
 
@@ -283,7 +290,7 @@ export class Engine {
   private begin(instructions: number): void {
     this.sliceStart = instructions;
     this.cpu.i32[S.BUDGET] = instructions;
-    this.index = 0;
+    this.cpu.i32[S.INDEX] = 0;
   }
 
   /** Adds the slice's instructions to the ledger; gives their number. */
@@ -328,7 +335,8 @@ export class Engine {
   private dispatch(): void {
     const { cpu } = this;
     const { i32 } = cpu;
-    const { compiler, hot } = this;
+    const { compiler, threaded } = this;
+    if (threaded !== null && threaded.full) this.forget();
     if (this.breakpoints.size !== 0 || cpu.instructionBreakpoints) return this.dispatchToBreakpoint();
     if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;
     let { cut } = this;
@@ -340,14 +348,63 @@ export class Engine {
         compiler!.runtime.region = code.tables;
         this.enter(code);
         if (code.instructions >= code.promoteAt && block.code === code) compiler!.promote(block);
+      } else if (block.record !== 0 && !cut) {
+        block = this.chain(block);
       } else {
         this.interpret(block, i32[S.BUDGET]!);
-        if (!cut && ++block.heat >= hot && compiler !== null && this.worthCompiling(block)) compiler.compile(block);
+        if (!cut) {
+          block.heat++;
+          this.consider(block);
+        }
       }
       cut = false;
       if (i32[S.BUDGET]! <= 0) this.cut = true;
       if (this.cut || cpu.recheck) return;
     }
+  }
+
+  /** Interprets a block and those that follow it; gives the last. */
+  private chain(first: Block): Block {
+    const { i32 } = this.cpu;
+    const threaded = this.threaded!;
+    if (i32[S.BUDGET]! < first.instructions.length) {
+      this.interpret(first, i32[S.BUDGET]!);
+      return first;
+    }
+    threaded.expect(first);
+    this.running = null;
+    let why: number = T.CHAIN_LEFT;
+    try {
+      why = threaded.chain(first.record);
+    } catch (error) {
+      const { running } = threaded;
+      i32[S.BUDGET] = i32[S.BUDGET]! - i32[S.INDEX]!;
+      this.leftAt(running!, i32[S.INDEX]!, true);
+      i32[S.INDEX] = 0;
+      throw error;
+    }
+    const last = threaded.running!;
+    if (why === T.CHAIN_LEFT) {
+      this.leftAt(last, i32[S.INDEX]!, false);
+      i32[S.INDEX] = 0;
+    } else if (why === T.CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
+    else if (why === T.CHAIN_HOT) {
+      threaded.lookLater(last);
+      if (last.indirect) last.noteTarget(i32[S.EIP]!);
+      this.consider(last);
+    }
+    return last;
+  }
+
+  /** Forgets the interpreter's records, for which there is no more room, and all blocks with them. */
+  private forget(): void {
+    this.blocks.clear();
+    this.builder.clearRecords();
+  }
+
+  /** Has a block compiled if that is worth it. */
+  private consider(block: Block): void {
+    if (this.compiler !== null && block.heat >= this.hot && this.worthCompiling(block)) this.compiler.compile(block);
   }
 
   /** A block inside a region is entered on its own seldom, unless the region leaves there. */
@@ -440,32 +497,47 @@ export class Engine {
   /** Runs at most `budget` instructions of a block. */
   private interpret(block: Block, budget: number): void {
     const { i32 } = this.cpu;
-    const { ops } = block;
-    const length = ops.length;
-    this.running = block;
-    this.end = length < budget ? length : budget;
-    this.index = 0;
+    const { record, ops } = block;
+    const end = ops.length < budget ? ops.length : budget;
     let trapped = true;
     try {
-      for (; this.index < this.end; this.index++) ops[this.index]!();
+      if (record !== 0) {
+        this.running = null;
+        i32[S.INDEX] = this.threaded!.run(record, end);
+      } else this.runClosures(block, end);
       trapped = false;
     } finally {
-      // After a trap `index` is the instruction that raised it, and EIP becomes its address.
-      const done = this.index;
+      // After a trap S.INDEX is the instruction that raised it.
+      const done = i32[S.INDEX]!;
       i32[S.BUDGET] = i32[S.BUDGET]! - done;
-      this.index = 0;
+      i32[S.INDEX] = 0;
       this.running = null;
-      if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
-      else if (done < length) i32[S.EIP] = block.addressOf(done);
-      else if (!block.transfers) i32[S.EIP] = block.nextEip;
-      else if (block.indirect) block.noteTarget(i32[S.EIP]!);
+      this.leftAt(block, done, trapped);
     }
   }
 
-  private interpretOne(): void {
-    const { running, index, end } = this;
+  private runClosures(block: Block, end: number): void {
     const { i32 } = this.cpu;
-    const budget = i32[S.BUDGET]!;
+    const { ops } = block;
+    this.running = block;
+    i32[S.END] = end;
+    let index = 0;
+    for (i32[S.INDEX] = 0; index < i32[S.END]!; i32[S.INDEX] = ++index) ops[index]!();
+  }
+
+  /** Sets EIP after `done` instructions of a block, the last of which has completed, or the next of which has raised a trap. */
+  private leftAt(block: Block, done: number, trapped: boolean): void {
+    const { i32 } = this.cpu;
+    if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
+    else if (done < block.ops.length) i32[S.EIP] = block.addressOf(done);
+    else if (!block.transfers) i32[S.EIP] = block.nextEip;
+    else if (block.indirect) block.noteTarget(i32[S.EIP]!);
+  }
+
+  private interpretOne(): void {
+    const { running } = this;
+    const { i32 } = this.cpu;
+    const budget = i32[S.BUDGET]!, index = i32[S.INDEX]!, end = i32[S.END]!, record = i32[S.RUNNING]!;
     const resumed = i32[S.EFLAGS_SYS]! & S.FLAG_RF;
     const block = this.lookup();
     i32[S.EFLAGS_SYS] = i32[S.EFLAGS_SYS]! & ~S.FLAG_RF;
@@ -479,8 +551,9 @@ export class Engine {
       this.machine.ledger.settledInstructions += budget - i32[S.BUDGET]!;
       i32[S.BUDGET] = budget;
       this.running = running;
-      this.index = index;
-      this.end = this.cpu.recheck ? 0 : end;
+      i32[S.RUNNING] = record;
+      i32[S.INDEX] = index;
+      i32[S.END] = this.cpu.recheck ? 0 : end;
     }
   }
 

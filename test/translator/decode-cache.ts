@@ -22,7 +22,7 @@ function decodeAll(cache: DecodeCache, bytes: Uint8Array, mode: number): number 
     if (known >= 0) {
       assert.equal(cache.instruction(known), decoded, `${mode}: ${Buffer.from(bytes.subarray(at, at + 15)).toString("hex")}`);
       hits++;
-    } else if (decoded.invalid === null) cache.add(bytes, at, decoded, mode, null);
+    } else if (decoded.invalid === null) cache.add(bytes, at, decoded, mode, null, 0);
   }
   return hits;
 }
@@ -48,7 +48,7 @@ name("forgets and begins anew when it is full", () => {
   const view = new DataView(bytes.buffer);
   const set = (i: number): void => {
     view.setInt32(1, i, true);
-    if (cache.find(bytes, 0, 5, mode) < 0) cache.add(bytes, 0, decode(bytes, 0, 5, 32) as never, mode, null);
+    if (cache.find(bytes, 0, 5, mode) < 0) cache.add(bytes, 0, decode(bytes, 0, 5, 32) as never, mode, null, 0);
   };
   for (let i = 0; i < 140_000; i++) set(i);
   const found = (i: number): boolean => {

@@ -32,6 +32,8 @@ const variants: Variant[] = [
   { name: "hot 1", rig: new Rig({ hot: 1, blockCapacity: 20_000 }), piece: whole },
   { name: "asm.js", rig: new Rig({ hot: 2, promote: 0, blockCapacity: 20_000 }), piece: whole },
   { name: "asm.js after some, random pieces", rig: new Rig({ hot: 9, promote: 5, blockCapacity: 2000 }), piece: (random) => () => 1 + random.below(random.pick([40, 1000])) },
+  { name: "interpreter with few records", rig: new Rig({ jit: false, recordBytes: 3000 }), piece: (random) => () => 1 + random.below(400) },
+  { name: "specialised closures", rig: new Rig({ jit: false, threaded: false }), piece: whole },
   { name: "hot 3 by 7", rig: new Rig({ hot: 3, blockCapacity: 20_000 }), piece: () => () => 7 },
   { name: "hot 6, random pieces", rig: new Rig({ hot: 6, blockCapacity: 400 }), piece: (random) => () => 1 + random.below(random.pick([3, 40, 1000])) },
 ];

@@ -2,14 +2,14 @@ import * as assert from "uvu/assert";
 import { CODE, difference, Rig, type Scenario, CALM } from "./rig.js";
 import { assemble, type Assembled, type Part } from "./asm.js";
 
-/** The engines that tests compare: interpreted only, compiled at once, compiled after a few times, as asm.js at once, interpreted by the plain closures. */
-export const TIERS = ["interpreted", "hot 1", "hot 5", "asm.js", "plain closures"] as const;
+/** The engines that tests compare: interpreted only, compiled at once, compiled after a few times, as asm.js at once, interpreted by closures of each sort. */
+export const TIERS = ["interpreted", "hot 1", "hot 5", "asm.js", "plain closures", "specialised closures"] as const;
 
 export function tierRigs(blockCapacity?: number): Rig[] {
   const more = blockCapacity === undefined ? {} : { blockCapacity };
   return [
     new Rig({ jit: false, ...more }), new Rig({ hot: 1, ...more }), new Rig({ hot: 5, promote: 20, ...more }), new Rig({ hot: 1, promote: 0, ...more }),
-    new Rig({ jit: false, specialised: false, ...more }),
+    new Rig({ jit: false, specialised: false, ...more }), new Rig({ jit: false, threaded: false, ...more }),
   ];
 }
 

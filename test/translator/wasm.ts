@@ -121,7 +121,7 @@ test("every foreign function is called with what it is given, and an exception o
     calls.push([name, ...args]);
     if (name === "fault") throw new RangeError("seen");
     return args.length * 3;
-  }]))) as Record<string, (...args: number[]) => unknown>;
+  }])), FOREIGN) as Record<string, (...args: number[]) => unknown>;
   for (const [name, { parameters, result }] of Object.entries(FOREIGN)) {
     const args = Array.from({ length: parameters }, (_, i) => i - 1);
     if (name === "fault") assert.throws(() => functions[name]!(...args), (error: unknown) => error instanceof RangeError);

@@ -1,4 +1,4 @@
-import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, Statement } from "acorn";
+import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, MemberExpression, Statement } from "acorn";
 import { FAULTED } from "../../hypervisor/cpu-state.js";
 import { assign, assigned, assignElement, binary, block, breakTo, call, conditional, element, forever, identifier, ifThen, labeled, literal, numberOf, returns, sequence, statement, unary } from "./ast.js";
 import type { Site } from "./emit.js";
@@ -28,6 +28,9 @@ const NO_PAGE = 4, PAGE_MASK = -4096;
 export function forgetPages(caches: readonly PageCache[]): Statement[] {
   return caches.map(({ page }) => statement(assign(page, literal(NO_PAGE))));
 }
+
+/** log2 of the bytes of the heap's arrays' elements. */
+const SHIFTS = new Map([["i32", 2], ["u16", 1], ["u8", 0]]);
 
 type Type = "fixnum" | "signed" | "unsigned" | "int" | "intish";
 interface Typed { readonly e: Expression; readonly type: Type }
@@ -225,9 +228,7 @@ export class AsmLowerer {
       }
       case "AssignmentExpression": return this.assignment(node);
       case "MemberExpression": {
-        const index = numberOf(node.property);
-        if (index === undefined) throw new Error("generated code indexes by numbers outside accesses");
-        return { e: binary(node, "|", zero), type: "signed" };
+        return { e: binary(this.member(node), "|", zero), type: "signed" };
       }
       case "CallExpression": return this.call(node);
       default: throw new Error(`${node.type} is not asm.js`);
@@ -237,7 +238,18 @@ export class AsmLowerer {
   private assignment(node: AssignmentExpression): Typed {
     const value = int(this.expression(node.right));
     if (node.left.type === "Identifier") this.locals.add(node.left.name);
-    return { e: assigned(node.left, value), type: "int" };
+    return { e: assigned(node.left.type === "MemberExpression" ? this.member(node.left) : node.left, value), type: "int" };
+  }
+
+  /** An element of one of the heap's arrays; its index is a number, a shifted address, or anything that is shifted here. */
+  private member(node: MemberExpression): MemberExpression {
+    const { object, property } = node;
+    if (object.type !== "Identifier" || property.type === "PrivateIdentifier") throw new Error("generated code has the heap's arrays only");
+    if (numberOf(property) !== undefined) return node;
+    const shift = SHIFTS.get(object.name)!;
+    const index = property.type === "BinaryExpression" && property.operator === ">>" ? binary(this.expression(property.left).e, ">>", property.right)
+      : shift === 0 ? signed(this.expression(property)) : binary(binary(this.expression(property).e, "<<", literal(shift)), ">>", literal(shift));
+    return element(object.name, index) as MemberExpression;
   }
 
   private call(node: CallExpression): Typed {

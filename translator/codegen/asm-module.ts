@@ -4,9 +4,9 @@ import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semant
 import { type AccessContext, AsmLowerer } from "./asm-lower.js";
 import { assign, binary, identifier, literal, program, statement } from "./ast.js";
 import { print } from "./print.js";
-import { FOREIGN } from "./foreign.js";
+import { FOREIGN, type Signatures } from "./foreign.js";
 import { parametersOf, treeOf } from "./splice.js";
-import { wasmModule } from "./wasm-binary.js";
+import { type Signature, wasmModule } from "./wasm-binary.js";
 import { type Callee, FunctionEncoder, INTRINSICS } from "./wasm-encode.js";
 
 /** Pure functions of ours that a module has a copy of, made from their own source. */
@@ -15,7 +15,7 @@ const STANDARD = new Set(["imul", "clz32"]);
 const VIEWS = [["i32", "Int32Array"], ["u8", "Uint8Array"], ["u16", "Uint16Array"]] as const;
 
 /** A function in asm.js, and the functions it calls. */
-interface AsmFunction {
+export interface AsmFunction {
   readonly name: string;
   readonly parameters: readonly string[];
   /** The locals behind the parameters, with what they are at the start. */
@@ -25,21 +25,22 @@ interface AsmFunction {
   readonly called: ReadonlySet<string>;
 }
 
-function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], result: boolean, context: AccessContext): AsmFunction {
+const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [] };
+
+export function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], result: boolean, context: AccessContext = NO_ACCESSES): AsmFunction {
   const lowerer = new AsmLowerer(context);
   const lowered = lowerer.statements(body);
   const locals = [...lowerer.locals].filter((local) => !parameters.includes(local)).map((local) => [local, lowerer.initial(local)] as const);
   return { name, parameters, locals, body: lowered, result, called: lowerer.called };
 }
 
-const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [] };
 const pure = new Map<string, AsmFunction>();
 
 function pureFunction(name: string): AsmFunction {
   let made = pure.get(name);
   if (made === undefined) {
     const tree = treeOf(PURE[name]!);
-    pure.set(name, made = asmFunction(name, parametersOf(tree), tree.body.body, true, NO_ACCESSES));
+    pure.set(name, made = asmFunction(name, parametersOf(tree), tree.body.body, true));
   }
   return made;
 }
@@ -54,27 +55,27 @@ export interface AsmModule {
 
 export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmModule {
   const main = asmFunction(name, parameters, body, false, context);
-  return { print: () => printModule(main), encode: (pages) => encodeModule(main, pages) };
+  return { print: () => printModule(main), encode: (pages) => encodeFunctions([main], pages, FOREIGN) };
 }
 
-/** `main`, the functions it needs of ours that `own` wants in the module, and the names of all others that are called. */
-function closure(main: AsmFunction, own: (name: string) => boolean): { functions: AsmFunction[]; imports: string[] } {
+/** `mains`, the functions they need of ours that `own` wants in the module, and the names of all others that are called. */
+function closure(mains: readonly AsmFunction[], own: (name: string) => boolean): { functions: AsmFunction[]; imports: string[] } {
   const functions: AsmFunction[] = [];
-  const called = new Set<string>();
+  const called = new Set<string>(), defined = new Set(mains.map(({ name }) => name));
   const need = (made: AsmFunction): void => {
     functions.push(made);
     for (const callee of made.called) {
-      if (called.has(callee)) continue;
+      if (called.has(callee) || defined.has(callee)) continue;
       called.add(callee);
       if (own(callee)) need(pureFunction(callee));
     }
   };
-  need(main);
+  mains.forEach(need);
   return { functions, imports: [...called].filter((callee) => !own(callee)) };
 }
 
 function printModule(main: AsmFunction): string {
-  const { functions, imports } = closure(main, (name) => PURE[name] !== undefined);
+  const { functions, imports } = closure([main], (name) => PURE[name] !== undefined);
   return [
     '"use asm";\n',
     ...VIEWS.map(([view, type]) => `var ${view} = new stdlib.${type}(heap);\n`),
@@ -89,9 +90,13 @@ function printFunction({ name, parameters, locals, body }: AsmFunction): string 
   return `function ${name}(${parameters.join(", ")}) {\n${print(program(coercions))}${declared}${print(program([...body]))}}\n`;
 }
 
-function encodeModule(main: AsmFunction, pages: number): Uint8Array {
-  const { functions, imports } = closure(main, (name) => PURE[name] !== undefined && !INTRINSICS.has(name));
-  const imported = imports.filter((name) => !INTRINSICS.has(name)).map((name) => ({ name, ...FOREIGN[name]! }));
+/**
+ * A module of WebAssembly with these functions and those of ours that they call; all others are imported, with these signatures. See
+ * wasmModule for `pages` and `indirect`.
+ */
+export function encodeFunctions(mains: readonly AsmFunction[], pages: number, signatures: Signatures, indirect: Signature | null = null): Uint8Array {
+  const { functions, imports } = closure(mains, (name) => PURE[name] !== undefined && !INTRINSICS.has(name));
+  const imported = imports.filter((name) => !INTRINSICS.has(name)).map((name) => ({ name, ...signatures[name]! }));
   const callees = new Map<string, Callee>();
   for (const one of imported) callees.set(one.name, { ...one, index: callees.size });
   for (const one of functions) callees.set(one.name, { parameters: one.parameters.length, result: one.result, index: callees.size });
@@ -103,5 +108,5 @@ function encodeModule(main: AsmFunction, pages: number): Uint8Array {
     encoder.statements(body);
     if (result) encoder.unreachable();
     return { name, parameters: parameters.length, result, locals: locals.length, body: encoder.out, hints: encoder.hints };
-  }));
+  }), indirect);
 }

@@ -4,31 +4,45 @@ import { slowName, SORTS } from "./memory-access.js";
 import { IMPORTED_FUNCTIONS, type Signature, wasmModule } from "./wasm-binary.js";
 import { FunctionEncoder } from "./wasm-encode.js";
 
-/** What asm.js code calls and its module does not have, by name: slow halves of accesses, flags by an operation not known, the run loop's help. */
-export const FOREIGN: Readonly<Record<string, Signature>> = {
-  ...Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), kind === "store" ? { parameters: 3, result: false } : { parameters: 2, result: true }])),
-  arithmeticFlags: { parameters: 4, result: true },
-  carryFlag: { parameters: 4, result: true },
-  condition: { parameters: 5, result: true },
+export type Signatures = Readonly<Record<string, Signature>>;
+
+/** The slow halves of accesses. */
+export const SLOW_HALVES: Signatures =
+  Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), kind === "store" ? { parameters: 3, result: false } : { parameters: 2, result: true }]));
+
+/** What a region calls of JavaScript: slow halves of accesses, the run loop's help. */
+export const REGION_CALLS: Signatures = {
+  ...SLOW_HALVES,
   indirect: { parameters: 0, result: false },
   rdtsc: { parameters: 1, result: true },
   op: { parameters: 1, result: true },
   fault: { parameters: 1, result: false },
 };
 
-let relay: WasmModule | null = null;
+/** Flags by an operation that is not known (flag-functions.ts). */
+export const FLAG_SIGNATURES: Signatures = {
+  arithmeticFlags: { parameters: 4, result: true },
+  carryFlag: { parameters: 4, result: true },
+  condition: { parameters: 5, result: true },
+};
+
+/** Everything that asm.js code calls and its module does not have, by name. */
+export const FOREIGN: Signatures = { ...REGION_CALLS, ...FLAG_SIGNATURES };
+
+const relays = new Map<Signatures, WasmModule>();
 
 /**
- * The foreign functions as WebAssembly's, each calling the one it is made of: to modules that are linked with these, and not with
+ * Functions of JavaScript as WebAssembly's, each calling the one it is made of: to modules that are linked with these, and not with
  * JavaScript's own, the host makes no transitions to JavaScript, which would take it longer than many a module itself.
  */
-export function relayed(foreign: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  relay ??= new webAssembly!.Module(relayModule());
+export function relayed(foreign: Readonly<Record<string, unknown>>, signatures: Signatures): Readonly<Record<string, unknown>> {
+  let relay = relays.get(signatures);
+  if (relay === undefined) relays.set(signatures, relay = new webAssembly!.Module(relayModule(signatures)));
   return new webAssembly!.Instance(relay, { [IMPORTED_FUNCTIONS]: foreign }).exports;
 }
 
-function relayModule(): Uint8Array {
-  const imported = Object.entries(FOREIGN).map(([name, signature]) => ({ name, ...signature }));
+function relayModule(signatures: Signatures): Uint8Array {
+  const imported = Object.entries(signatures).map(([name, signature]) => ({ name, ...signature }));
   return wasmModule(0, imported, imported.map(({ name, parameters, result }, index) => {
     const names = Array.from({ length: parameters }, (_, i) => `p${i}`);
     const encoder = new FunctionEncoder(new Map(names.map((local, i) => [local, i])), () => ({ parameters, result, index }));

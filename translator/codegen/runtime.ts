@@ -8,7 +8,8 @@ import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { AsmModule } from "./asm-module.js";
-import { relayed } from "./foreign.js";
+import { flagFunctions } from "./flag-functions.js";
+import { REGION_CALLS, relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName, SORTS } from "./memory-access.js";
 import { type Form, type RegionTables, type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
@@ -106,7 +107,7 @@ export class Runtime {
   private linkModule(encode: AsmModule["encode"], print: Printer, name: string): Run {
     const { buffer, memory } = this.cpu.heap;
     if (memory === null) return (compileText("asm", print(), name) as (...values: unknown[]) => Run)(globalThis, this.foreign, buffer);
-    this.relay ??= relayed(this.foreign);
+    this.relay ??= { ...relayed(this.foreign, REGION_CALLS), ...flagFunctions() };
     const module = compileModule(encode, buffer.byteLength / WASM_PAGE_BYTES);
     return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay }).exports[name] as Run;
   }

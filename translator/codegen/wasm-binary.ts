@@ -67,11 +67,14 @@ export interface DefinedFunction extends Signature {
 /** Whether the condition of the `if` at an offset in a body is likely to hold. */
 export interface BranchHint { readonly offset: number; readonly likely: boolean }
 
-/** The names of the two import objects: the memory is `heap.memory`. */
-export const IMPORTED_FUNCTIONS = "f", IMPORTED_HEAP = "heap", IMPORTED_MEMORY = "memory";
+/** The names of the two import objects: the memory is `heap.memory`, the table `heap.table`. */
+export const IMPORTED_FUNCTIONS = "f", IMPORTED_HEAP = "heap", IMPORTED_MEMORY = "memory", IMPORTED_TABLE = "table";
+
+/** Type and table of an indirect call: a module has one of each at the most. */
+export const INDIRECT_TYPE = 0, INDIRECT_TABLE = 0;
 
 export const I32 = 0x7f;
-const FUNCTION_TYPE = 0x60, EXTERNAL_FUNCTION = 0, EXTERNAL_MEMORY = 2, MEMORY_WITH_MAXIMUM = 1, END = 0x0b;
+const FUNCTION_TYPE = 0x60, FUNCTION_REFERENCE = 0x70, EXTERNAL_FUNCTION = 0, EXTERNAL_TABLE = 1, EXTERNAL_MEMORY = 2, WITHOUT_MAXIMUM = 0, WITH_MAXIMUM = 1, END = 0x0b;
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const NAME_SECTION_FUNCTIONS = 1;
 /** The section of the branch hinting proposal (github.com/WebAssembly/branch-hinting). */
@@ -80,9 +83,10 @@ const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
 /**
  * A module that imports a memory of `pages` pages (0: none) and `imported`, and has `defined`, which it exports by their names. Functions are
- * numbered in this order: imported, then defined. Their names are in the name section, for profilers.
+ * numbered in this order: imported, then defined. Their names are in the name section, for profilers. With `indirect` it imports a table of functions of that
+ * signature as well, to call by their indices.
  */
-export function wasmModule(pages: number, imported: readonly ImportedFunction[], defined: readonly DefinedFunction[]): Uint8Array {
+export function wasmModule(pages: number, imported: readonly ImportedFunction[], defined: readonly DefinedFunction[], indirect: Signature | null = null): Uint8Array {
   const types = new Map<string, number>();
   const typeSection = new Bytes();
   const type = ({ parameters, result }: Signature): number => {
@@ -99,10 +103,16 @@ export function wasmModule(pages: number, imported: readonly ImportedFunction[],
     return index;
   };
   const imports = new Bytes();
+  if (indirect !== null) {
+    type(indirect);
+    imports.name(IMPORTED_HEAP);
+    imports.name(IMPORTED_TABLE);
+    for (const value of [EXTERNAL_TABLE, FUNCTION_REFERENCE, WITHOUT_MAXIMUM, 0]) imports.unsigned(value);
+  }
   if (pages !== 0) {
     imports.name(IMPORTED_HEAP);
     imports.name(IMPORTED_MEMORY);
-    for (const value of [EXTERNAL_MEMORY, MEMORY_WITH_MAXIMUM, pages, pages]) imports.unsigned(value);
+    for (const value of [EXTERNAL_MEMORY, WITH_MAXIMUM, pages, pages]) imports.unsigned(value);
   }
   for (const one of imported) {
     imports.name(IMPORTED_FUNCTIONS);
@@ -140,7 +150,7 @@ export function wasmModule(pages: number, imported: readonly ImportedFunction[],
     out.append(section);
   };
   vector(SECTION.type, types.size, typeSection);
-  vector(SECTION.import, (pages === 0 ? 0 : 1) + imported.length, imports);
+  vector(SECTION.import, (pages === 0 ? 0 : 1) + (indirect === null ? 0 : 1) + imported.length, imports);
   vector(SECTION.function, defined.length, functions);
   vector(SECTION.export, defined.length, exports);
   hintSection(out, imported.length, defined, firsts);

@@ -1,7 +1,7 @@
 import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, MemberExpression, Statement } from "acorn";
 import { numberOf } from "./ast.js";
 import { likely } from "./branch-hints.js";
-import { type BranchHint, Bytes, I32, type Signature } from "./wasm-binary.js";
+import { type BranchHint, Bytes, I32, INDIRECT_TABLE, INDIRECT_TYPE, type Signature } from "./wasm-binary.js";
 
 /**
  * asm.js functions as WebAssembly instructions, one for one: asm.js's integers are WebAssembly's, and so are its blocks, loops and
@@ -9,10 +9,10 @@ import { type BranchHint, Bytes, I32, type Signature } from "./wasm-binary.js";
  */
 
 const OP = {
-  block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, return: 0x0f, call: 0x10, drop: 0x1a, select: 0x1b, unreachable: 0x00,
+  block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, return: 0x0f, call: 0x10, callIndirect: 0x11, drop: 0x1a, select: 0x1b, unreachable: 0x00,
   localGet: 0x20, localSet: 0x21, localTee: 0x22, const: 0x41, constLong: 0x42,
   eqz: 0x45, eq: 0x46, ne: 0x47, ltS: 0x48, ltU: 0x49, gtS: 0x4a, gtU: 0x4b, leS: 0x4c, leU: 0x4d, geS: 0x4e, geU: 0x4f,
-  clz: 0x67, ctz: 0x68, add: 0x6a, sub: 0x6b, mul: 0x6c, remS: 0x6f, and: 0x71, or: 0x72, xor: 0x73, shl: 0x74, shrS: 0x75, shrU: 0x76,
+  clz: 0x67, ctz: 0x68, popcnt: 0x69, add: 0x6a, sub: 0x6b, mul: 0x6c, remS: 0x6f, and: 0x71, or: 0x72, xor: 0x73, shl: 0x74, shrS: 0x75, shrU: 0x76,
   longMul: 0x7e, longShrU: 0x88, wrap: 0xa7, extendS: 0xac, extendU: 0xad,
 } as const;
 const NO_RESULT = 0x40;
@@ -36,6 +36,16 @@ const longProduct = (extend: number) => (arg: (i: number) => void, out: Bytes): 
   for (const byte of [OP.longMul, OP.constLong, 32, OP.longShrU, OP.wrap]) out.byte(byte);
 };
 
+/** 255 as a signed LEB128. */
+const LOW_BYTE = [0xff, 0x01];
+
+/** Calls the function of a table, its second argument, with the first; it gives no result. */
+export const INDIRECT = "indirectly";
+
+/** Reads word `k` at an aligned heap address. */
+export const recordWord = (k: number): string => `word${k}`;
+const RECORD_WORDS = 16;
+
 /** Functions that are a few instructions. The bit searches are for numbers other than 0 (subset.ts). */
 export const INTRINSICS: ReadonlyMap<string, (arg: (i: number) => void, out: Bytes) => void> = new Map([
   ["imul", (arg: (i: number) => void, out: Bytes): void => { arg(0); arg(1); out.byte(OP.mul); }],
@@ -43,6 +53,19 @@ export const INTRINSICS: ReadonlyMap<string, (arg: (i: number) => void, out: Byt
   ["lowestBit", (arg: (i: number) => void, out: Bytes): void => { arg(0); out.byte(OP.ctz); }],
   ["highestBit", (arg: (i: number) => void, out: Bytes): void => { out.byte(OP.const); out.signed(31); arg(0); out.byte(OP.clz); out.byte(OP.sub); }],
   ["mulhu", longProduct(OP.extendU)], ["mulhs", longProduct(OP.extendS)],
+  ["parity", (arg: (i: number) => void, out: Bytes): void => {
+    arg(0);
+    for (const byte of [OP.const, ...LOW_BYTE, OP.and, OP.popcnt, OP.const, 1, OP.and, OP.eqz]) out.byte(byte);
+  }],
+  ...Array.from({ length: RECORD_WORDS }, (_, k) => [recordWord(k), (arg: (i: number) => void, out: Bytes): void => {
+    arg(0);
+    for (const byte of [VIEWS.get("i32")!.load, 2, 4 * k]) out.byte(byte);
+  }] as const),
+  [INDIRECT, (arg: (i: number) => void, out: Bytes): void => {
+    arg(0);
+    arg(1);
+    for (const byte of [OP.callIndirect, INDIRECT_TYPE, INDIRECT_TABLE]) out.byte(byte);
+  }],
 ]);
 
 /** A function that can be called: its number in the module. */
@@ -237,7 +260,7 @@ export class FunctionEncoder {
     const intrinsic = INTRINSICS.get(name);
     if (intrinsic !== undefined) {
       intrinsic((i) => this.expression(args[i]!), this.out);
-      return true;
+      return name !== INDIRECT;
     }
     const { index, result } = this.callee(name);
     for (const arg of args) this.expression(arg);
@@ -266,6 +289,10 @@ export class FunctionEncoder {
     if (property.type !== "BinaryExpression" || property.operator !== ">>" || numberOf(property.right) !== shift) throw new Error("an index is shifted by the size of the element");
     const { left } = property;
     const low = (1 << shift) - 1;
+    if (left.type === "BinaryExpression" && left.operator === "<<" && numberOf(left.right) === shift) {
+      this.expression(left);
+      return { view, offset: 0 };
+    }
     if (left.type === "BinaryExpression" && left.operator === "+" && isMasked(left.left, low)) {
       const constant = numberOf(left.right);
       if (constant !== undefined && constant >= 0 && (constant & low) === 0) {

@@ -8,6 +8,7 @@ import { Exec } from "../isa/semantics/exec.js";
 import { linearAddress } from "../isa/semantics/operand-access.js";
 import { branchTarget, semanticsOf, semanticWidth } from "../isa/semantics/registry.js";
 import { Specialiser } from "./specialise.js";
+import type { Threaded } from "./threaded.js";
 import type { ComplexFunction, InlineFunction, Semantics } from "../isa/semantics/semantics.js";
 
 /** One instruction, bound to its operands. A block's last one leaves EIP set when `transfers` says so. */
@@ -22,6 +23,8 @@ export interface BoundInstruction {
   readonly transfers: boolean;
   /** The op holds nothing of the place it was bound for: it serves the same instruction everywhere in the same mode, and the block goes on. */
   readonly anywhere: boolean;
+  /** Its record (threaded.ts), or 0. */
+  readonly record: number;
 }
 
 /** Classes of the table's `cost` column that the ledger counts one by one; the rest costs cyclesPerInstruction alone. */
@@ -41,11 +44,13 @@ export class Binder {
   private readonly exec: Exec;
 
   private readonly translation: TranslationHooks | null;
+  private readonly threaded: Threaded | null;
   private readonly specialiser: Specialiser | null;
 
-  /** With `specialised`, instructions get the closures of specialise.ts where there are some. */
-  constructor(cpu: Cpu, translation: TranslationHooks | null = null, specialised = false) {
-    this.specialiser = specialised ? new Specialiser(cpu) : null;
+  /** Instructions get records in `threaded`, or with `specialised` the closures of specialise.ts, where there are some. */
+  constructor(cpu: Cpu, translation: TranslationHooks | null = null, specialised = false, threaded: Threaded | null = null) {
+    this.threaded = threaded;
+    this.specialiser = specialised && threaded === null ? new Specialiser(cpu) : null;
     this.cpu = cpu;
     this.translation = translation;
     this.exec = new Exec(cpu);
@@ -71,7 +76,7 @@ export class Binder {
       i32[S.EIP] = eip;
       translation.callout(eip, execute);
     };
-    return { op, ends: true, transfers: true, anywhere: false };
+    return { op, ends: true, transfers: true, anywhere: false, record: 0 };
   }
 
   private countingIndirect(translation: TranslationHooks, bound: BoundInstruction): BoundInstruction {
@@ -79,7 +84,7 @@ export class Binder {
     const { op } = bound;
     const { indirectEvent } = translation;
     return {
-      ...bound, anywhere: false, op: () => {
+      ...bound, anywhere: false, record: 0, op: () => {
         op();
         ledger.count(indirectEvent);
       },
@@ -94,8 +99,10 @@ export class Binder {
     const next = wrap(eip + instruction.length, mode);
     if (semantics.kind === "inline") {
       if (hook !== undefined) throw new Error(`${row.mnemonic} cannot be hooked`);
-      const op = this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
-      if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null, anywhere: row.ends === null };
+      const { threaded } = this;
+      const record = threaded?.instruction(instruction, semantics, next, mode) ?? 0;
+      const op = record !== 0 ? (): void => threaded!.one(record) : this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
+      if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null, anywhere: row.ends === null, record };
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);
     }
     return this.bindComplex(instruction, semantics, eip, next, mode);
@@ -107,7 +114,7 @@ export class Binder {
       cpu.eip = eip;
       cpu.raise(UD);
     };
-    return { op, ends: true, transfers: true, anywhere: false };
+    return { op, ends: true, transfers: true, anywhere: false, record: 0 };
   }
 
   // ---- complex instructions ----------------------------------------------------------------------------------------
@@ -139,7 +146,7 @@ export class Binder {
       run(cpu, instruction);
     };
     const ends = semantics.kind !== "helper" || hook !== undefined;
-    return { op, ends, transfers: ends, anywhere: false };
+    return { op, ends, transfers: ends, anywhere: false, record: 0 };
   }
 
   private counted(run: ComplexFunction, row: Row): ComplexFunction {
@@ -158,7 +165,7 @@ export class Binder {
     const { i32 } = cpu;
     const z = semanticWidth(instruction);
     const body = this.bindBody(instruction, fn, access, z, next, mode);
-    if (instruction.row.ends === null) return { op: body as Op, ends: false, transfers: false, anywhere: true };
+    if (instruction.row.ends === null) return { op: body as Op, ends: false, transfers: false, anywhere: true, record: 0 };
     const { cc, addrSize } = instruction;
     const op = (): void => {
       exec.next = next;
@@ -166,7 +173,7 @@ export class Binder {
       exec.addressSize = addrSize;
       i32[S.EIP] = body() as number;
     };
-    return { op, ends: true, transfers: true, anywhere: false };
+    return { op, ends: true, transfers: true, anywhere: false, record: 0 };
   }
 
   /** The body as a closure: reads operands, calls `fn`, writes the result; gives the result. */

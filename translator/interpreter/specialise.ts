@@ -1,27 +1,16 @@
-import type { Expression, Statement } from "acorn";
 import type { Cpu } from "../../hypervisor/cpu.js";
-import * as S from "../../hypervisor/cpu-state.js";
-import { arithmeticFlags, carryFlag, CC_ADD, CC_DEC, CC_INC, CC_LOGIC, CC_SUB, condition, parity } from "../../hypervisor/flags.js";
+import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import * as A from "../codegen/ast.js";
-import { asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC } from "../codegen/conditions.js";
 import { memoryAccess } from "../codegen/memory-access.js";
 import { print } from "../codegen/print.js";
-import { expandInline, treeOf, type Vocabulary } from "../codegen/splice.js";
-import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
-import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
-import type { Semantics } from "../isa/semantics/semantics.js";
+import type { Instruction } from "../isa/instruction.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import type { Op } from "./bind.js";
+import { type Inline, instructionShape, type Shape, shapeTree } from "./emission.js";
+import { slowAccesses } from "./slow-accesses.js";
 
-/** MODE bits that an instruction must run under to be specialised: flat 32-bit segments. */
-const SPECIALISED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
-
-type Inline = Semantics & { kind: "inline" };
-/** Makes the closure of one instruction from its registers, displacements, immediates and targets. */
+/** Makes the closure of one instruction from its shape's values. */
 type Factory = (...values: number[]) => Op;
-
-/** An operand as a factory sees it: what of it is in the text, and the values the closure keeps. */
-interface Shape { readonly key: string; readonly names: readonly string[]; readonly values: readonly number[] }
 
 const NAMES = ["i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
   "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit"] as const;
@@ -32,230 +21,40 @@ type Maker = (...values: unknown[]) => Factory;
 const makers = new Map<string, Maker | null>();
 
 /**
- * The interpreter's faster form, where the host allows code generation: one closure an instruction instead of one for each of
- * its operands and its body. The text of a closure is made once for each semantics and shape of operands, from the same
- * syntax trees that generated code is made of; what differs between instructions of a shape is in the closure's variables.
+ * The interpreter's faster form where the host allows code generation and has no WebAssembly (with it see threaded.ts): one closure an instruction
+ * instead of one for each of its operands and its body, whose text is made once a shape.
  */
 export class Specialiser {
   private readonly values: readonly [readonly unknown[], readonly unknown[]];
   private readonly factories = new Map<string, Factory | null>();
 
   constructor(cpu: Cpu) {
-    const { mmu, heap } = cpu;
-    const updating = (read: (la: number) => number, bytes: number) => (la: number): number => {
-      mmu.probeWrite(la, bytes);
-      return read(la);
-    };
-    const read8 = (la: number): number => mmu.read8(la), read16 = (la: number): number => mmu.read16(la), read32 = (la: number): number => mmu.read32(la);
-    const slow = {
-      load: [read8, read16, read32],
-      store: [(la: number, v: number): void => mmu.write8(la, v), (la: number, v: number): void => mmu.write16(la, v), (la: number, v: number): void => mmu.write32(la, v)],
-      update: [updating(read8, 1), updating(read16, 2), updating(read32, 4)],
-    } as const;
+    const { heap } = cpu;
     const pure = [arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit, highestBit];
-    const valuesFor = (user: boolean): unknown[] => [heap.i32, heap.u8, heap.u16, ...memoryAccess(heap, user, slow), ...pure];
+    const valuesFor = (user: boolean): unknown[] => [heap.i32, heap.u8, heap.u16, ...memoryAccess(heap, user, slowAccesses(cpu)), ...pure];
     this.values = [valuesFor(false), valuesFor(true)];
   }
 
   /** The instruction's closure, or null when it has none of this form. */
   bind(instruction: Instruction, semantics: Inline, next: number, mode: number): Op | null {
-    if ((mode & SPECIALISED_MODE) !== SPECIALISED_MODE) return null;
-    const { operands, cc, addrSize, row } = instruction;
-    const z = semanticWidth(instruction);
-    const user = (mode & S.MODE_USER) !== 0 ? 1 : 0;
-    let key = `${instruction.mnemonic} ${z} ${cc} ${addrSize} ${user}`;
-    const names: string[] = [], values: number[] = [];
-    for (let k = 0; k < operands.length; k++) {
-      const shape = shapeOf(instruction, operands[k]!, k, z, next);
-      if (shape === null) return null;
-      key += ` ${shape.key}`;
-      names.push(...shape.names);
-      values.push(...shape.values);
-    }
-    if (row.ends !== null) {
-      names.push("next");
-      values.push(next);
-    }
-    let factory = this.factories.get(key);
+    const shape = instructionShape(instruction, next, mode);
+    if (shape === null) return null;
+    let factory = this.factories.get(shape.key);
     if (factory === undefined) {
-      let make = makers.get(key);
+      let make = makers.get(shape.key);
       if (make === undefined) {
-        make = maker(instruction, semantics, z, names);
-        makers.set(key, make);
+        make = maker(instruction, semantics, shape);
+        makers.set(shape.key, make);
       }
-      factory = make === null ? null : make(...this.values[user]);
-      this.factories.set(key, factory);
+      factory = make === null ? null : make(...this.values[shape.user ? 1 : 0]);
+      this.factories.set(shape.key, factory);
     }
-    return factory === null ? null : factory(...values);
+    return factory === null ? null : factory(...shape.values);
   }
-
 }
 
-function maker(instruction: Instruction, semantics: Inline, z: number, names: readonly string[]): Maker | null {
-  const body = new Emission(instruction, z).statements(semantics);
+function maker(instruction: Instruction, semantics: Inline, { names }: Shape): Maker | null {
+  const body = shapeTree(instruction, semantics);
   if (body === null) return null;
   return new Function(...NAMES, `"use strict";\nreturn (${names.join(", ")}) => () => {\n${print(A.program(body))}};`) as Maker;
-}
-
-function shapeOf(instruction: Instruction, operand: Operand, k: number, z: number, next: number): Shape | null {
-  switch (operand.kind) {
-    case "reg": {
-      const { size, index } = operand;
-      return { key: `r${size}`, names: [`r${k}`], values: [size === 32 ? index : size === 16 ? index << 1 : (index & 3) << 2 | index >> 2] };
-    }
-    case "imm": return { key: "i", names: [`v${k}`], values: [z === 32 ? operand.value : operand.value & (z === 16 ? 0xffff : 0xff)] };
-    case "rel": return { key: "i", names: [`v${k}`], values: [branchTarget(instruction, next)] };
-    case "mem": return memoryShape(operand, k);
-    default: return null;
-  }
-}
-
-/** FS and GS are never taken to be flat, and a flat code segment cannot be written. */
-function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOperand, k: number): Shape | null {
-  if (seg >= S.FS || seg === S.CS || addrSize !== 32) return null;
-  const names = [`d${k}`], values = [disp];
-  if (base >= 0) {
-    names.push(`b${k}`);
-    values.push(base);
-  }
-  if (index >= 0) {
-    names.push(`x${k}`, `s${k}`);
-    values.push(index, scale);
-  }
-  return { key: `m${size}${base >= 0 ? "b" : ""}${index >= 0 ? "x" : ""}`, names, values };
-}
-
-const zero = A.literal(0);
-const word = (index: number): Expression => A.element("i32", A.literal(index));
-const setWord = (index: number, value: Expression): Expression => A.assignElement("i32", A.literal(index), value);
-const setFlags = (flags: Expression): Expression => A.sequence([setWord(S.CC_DST, flags), setWord(S.CC_OP, zero)]);
-const or = (left: Expression, right: Expression): Expression => A.binary(left, "|", right);
-const named = (letter: string, k: number): Expression => A.identifier(`${letter}${k}`);
-
-/** Operations that flags are asked of most often, with 32-bit operands; for the rest there are the functions of flags.ts. */
-const ASKED_CONDITION = [CC_SUB, CC_LOGIC].map((kind) => kind << 2 | 2);
-const ASKED_CARRY = [CC_SUB, CC_ADD, CC_INC, CC_DEC, CC_LOGIC].map((kind) => kind << 2 | 2);
-
-/** One instruction's semantics on the heap, with its operands' variables. */
-class Emission implements Vocabulary {
-  private readonly instruction: Instruction;
-  private readonly z: number;
-  private asks = false;
-  private refused = false;
-
-  constructor(instruction: Instruction, z: number) {
-    this.instruction = instruction;
-    this.z = z;
-  }
-
-  /** null for what the plain closures had better do: a second result. */
-  statements(semantics: Inline): Statement[] | null {
-    const { instruction, z } = this;
-    const [first, second, third] = instruction.operands;
-    const rights = semantics.access === "" ? [] : semantics.access.split(",");
-    if (rights[1] === "rw") return null;
-    const before: Statement[] = [];
-    const written = rights[0]?.includes("w") === true && first !== undefined ? first : null;
-    if (written?.kind === "mem") before.push(A.constant("m", this.address(written, 0)));
-    const fetch = (name: string, e: Expression): Expression => {
-      before.push(A.constant(name, e));
-      return A.identifier(name);
-    };
-    let a: Expression = zero, b: Expression = zero, c: Expression = zero;
-    if (first !== undefined && rights[0]?.startsWith("r") === true) {
-      a = fetch("a", written?.kind === "mem" ? A.call(`update${z}`, [A.identifier("m"), zero]) : this.value(first, 0));
-    }
-    if (second !== undefined && rights[1] !== undefined) b = fetch("b", rights[1] === "-" ? this.address(second as MemOperand, 1) : this.value(second, 1));
-    if (third !== undefined) c = fetch("c", this.value(third, 2));
-    else if (second?.kind === "reg" || second?.kind === "mem") c = A.literal(second.size);
-    const { statements, result } = expandInline(treeOf(semantics.fn), [A.literal(z), a, b, c], this);
-    if (this.refused) return null;
-    const flags = this.asks ? [A.constant(FLAG_OP, word(S.CC_OP)), A.constant(FLAG_DST, word(S.CC_DST)), A.constant(FLAG_SRC, word(S.CC_SRC)), A.constant(FLAG_AUX, word(S.CC_AUX))] : [];
-    const out = [...before, ...flags, ...statements];
-    if (result !== null && instruction.row.ends !== null) out.push(A.statement(setWord(S.EIP, result)));
-    else if (result !== null && written !== null) out.push(A.statement(this.store(written, result)));
-    return out;
-  }
-
-  private address({ base, index }: MemOperand, k: number): Expression {
-    const register = (letter: string): Expression => A.element("i32", named(letter, k));
-    const scaled = index < 0 ? null : A.binary(register("x"), "<<", named("s", k));
-    const parts = [...(base < 0 ? [] : [register("b")]), ...(scaled === null ? [] : [scaled]), named("d", k)];
-    return A.binary(parts.reduce((sum, part) => A.binary(sum, "+", part)), "|", zero);
-  }
-
-  private value(operand: Operand, k: number): Expression {
-    switch (operand.kind) {
-      case "reg": return A.element(operand.size === 32 ? "i32" : operand.size === 16 ? "u16" : "u8", named("r", k));
-      case "mem": return A.call(`load${operand.size}`, [this.address(operand, k), zero]);
-      default: return named("v", k);
-    }
-  }
-
-  private store(operand: Operand, value: Expression): Expression {
-    if (operand.kind === "mem") return A.call(`store${this.z}`, [A.identifier("m"), value, zero]);
-    return A.assignElement(this.z === 32 ? "i32" : this.z === 16 ? "u16" : "u8", named("r", 0), value);
-  }
-
-  // ---- Vocabulary --------------------------------------------------------------------------------------------------
-
-  invoke(member: string, args: Expression[]): Expression {
-    const number = (i: number): number => A.numberOf(args[i]!)!;
-    switch (member) {
-      case "flags":
-        return A.sequence([
-          setWord(S.CC_OP, A.literal(number(0) << 2 | number(1) >> 4)), setWord(S.CC_DST, args[2]!), setWord(S.CC_SRC, args[3]!), setWord(S.CC_AUX, args[4]!),
-        ]);
-      case "carry": return this.ask(ASKED_CARRY, (op) => carryOf(op), "carryFlag", []);
-      case "arithmetic": return this.lookup("arithmeticFlags", []);
-      case "setArithmetic": return setFlags(args[0]!);
-      case "setCarryOverflow": return setFlags(or(or(A.binary(this.lookup("arithmeticFlags", []), "&", A.literal(~0x801)), args[0]!), A.binary(args[1]!, "<<", A.literal(11))));
-      case "condition": return this.condition(this.instruction.cc);
-      case "reg": return A.element(...cell(number(0), number(1)));
-      case "setReg": return A.assignElement(...cell(number(0), number(1)), args[2]!);
-      case "sp": return word(S.ESP);
-      case "setSp": return setWord(S.ESP, args[0]!);
-      case "loadStack": return A.call(`load${number(0)}`, [args[1]!, zero]);
-      case "storeStack": return A.call(`store${number(0)}`, [args[1]!, args[2]!, zero]);
-      default:
-        this.refused = true;
-        return zero;
-    }
-  }
-
-  private lookup(name: string, args: readonly Expression[]): Expression {
-    this.asks = true;
-    return A.call(name, [...args, ...[FLAG_OP, FLAG_DST, FLAG_SRC, FLAG_AUX].map(A.identifier)]);
-  }
-
-  /** The rule of each operation in `ops` written out, the function for the others. */
-  private ask(ops: readonly number[], rule: (op: number) => Expression, name: string, args: readonly Expression[]): Expression {
-    return ops.reduceRight<Expression>((other, op) => A.conditional(A.binary(A.identifier(FLAG_OP), "===", A.literal(op)), rule(op), other), this.lookup(name, args));
-  }
-
-  private condition(cc: number): Expression {
-    const ops = asksCarry(cc) || cc >> 1 === 0 ? ASKED_CONDITION : [...ASKED_CONDITION, ...[CC_ADD, CC_DEC, CC_INC].map((kind) => kind << 2 | 2)];
-    return this.ask(ops, (op) => conditionOf(cc, op), "condition", [A.literal(cc)]);
-  }
-
-  read(member: string): Expression {
-    if (member === "next") return A.identifier("next");
-    if (member === "addressSize") return A.literal(this.instruction.addrSize);
-    this.refused = true;
-    return zero;
-  }
-
-  write(): Expression {
-    this.refused = true;
-    return zero;
-  }
-
-  fork(): number { return 0; }
-  rejoin(): void {}
-  restore(): void {}
-}
-
-/** Array and index of a register of `z` bits. */
-function cell(r: number, z: number): [string, Expression] {
-  return z === 32 ? ["i32", A.literal(r)] : z === 16 ? ["u16", A.literal(r << 1)] : ["u8", A.literal((r & 3) << 2 | r >> 2)];
 }

@@ -1,0 +1,215 @@
+import type { Expression, Statement } from "acorn";
+import * as S from "../../hypervisor/cpu-state.js";
+import { CC_ADD, CC_DEC, CC_INC, CC_LOGIC, CC_SUB } from "../../hypervisor/flags.js";
+import * as A from "../codegen/ast.js";
+import { asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC } from "../codegen/conditions.js";
+import { expandInline, treeOf, type Vocabulary } from "../codegen/splice.js";
+import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
+import type { Semantics } from "../isa/semantics/semantics.js";
+
+/**
+ * One instruction's semantics as a syntax tree that works on the heap, made from the same trees as generated code, and once for each shape of
+ * operands: what differs between instructions of a shape (registers, displacements, immediates, targets) are named values.
+ */
+
+/** MODE bits that an instruction must run under: flat 32-bit segments. */
+const SHAPED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
+
+export type Inline = Semantics & { kind: "inline" };
+
+/** An operand: what of it is in the tree, and the values that are not. */
+interface OperandShape { readonly key: string; readonly names: readonly string[]; readonly values: readonly number[] }
+
+/** An instruction: what its tree is found by, the tree's named values, and whether its memory accesses are the user's. */
+export interface Shape extends OperandShape { readonly user: boolean }
+
+/** The instruction's shape, or null when it has none. */
+export function instructionShape(instruction: Instruction, next: number, mode: number): Shape | null {
+  if ((mode & SHAPED_MODE) !== SHAPED_MODE) return null;
+  const { operands, cc, addrSize, row } = instruction;
+  const z = semanticWidth(instruction);
+  const user = (mode & S.MODE_USER) !== 0;
+  let key = `${instruction.mnemonic} ${z} ${cc} ${addrSize} ${user ? 1 : 0}`;
+  const names: string[] = [], values: number[] = [];
+  for (let k = 0; k < operands.length; k++) {
+    const shape = shapeOf(instruction, operands[k]!, k, z, next);
+    if (shape === null) return null;
+    key += ` ${shape.key}`;
+    names.push(...shape.names);
+    values.push(...shape.values);
+  }
+  if (row.ends !== null) {
+    names.push("next");
+    values.push(next);
+  }
+  return { key, names, values, user };
+}
+
+/** The tree of an instruction's shape; null for what has none: a second result. */
+export function shapeTree(instruction: Instruction, semantics: Inline): Statement[] | null {
+  return new Emission(instruction, semanticWidth(instruction)).statements(semantics);
+}
+
+function shapeOf(instruction: Instruction, operand: Operand, k: number, z: number, next: number): OperandShape | null {
+  switch (operand.kind) {
+    case "reg": {
+      const { size, index } = operand;
+      return { key: `r${size}`, names: [`r${k}`], values: [size === 32 ? index : size === 16 ? index << 1 : (index & 3) << 2 | index >> 2] };
+    }
+    case "imm": return { key: "i", names: [`v${k}`], values: [z === 32 ? operand.value : operand.value & (z === 16 ? 0xffff : 0xff)] };
+    case "rel": return { key: "i", names: [`v${k}`], values: [branchTarget(instruction, next)] };
+    case "mem": return memoryShape(operand, k);
+    default: return null;
+  }
+}
+
+/** FS and GS are never taken to be flat, and a flat code segment cannot be written. */
+function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOperand, k: number): OperandShape | null {
+  if (seg >= S.FS || seg === S.CS || addrSize !== 32) return null;
+  const names = [`d${k}`], values = [disp];
+  if (base >= 0) {
+    names.push(`b${k}`);
+    values.push(base);
+  }
+  if (index >= 0) {
+    names.push(`x${k}`, `s${k}`);
+    values.push(index, scale);
+  }
+  return { key: `m${size}${base >= 0 ? "b" : ""}${index >= 0 ? "x" : ""}`, names, values };
+}
+
+const zero = A.literal(0);
+const word = (index: number): Expression => A.element("i32", A.literal(index));
+const setWord = (index: number, value: Expression): Expression => A.assignElement("i32", A.literal(index), value);
+const setFlags = (flags: Expression): Expression => A.sequence([setWord(S.CC_DST, flags), setWord(S.CC_OP, zero)]);
+const or = (left: Expression, right: Expression): Expression => A.binary(left, "|", right);
+const named = (letter: string, k: number): Expression => A.identifier(`${letter}${k}`);
+
+/** Operations that flags are asked of most often, with 32-bit operands; for the rest there are the functions of flags.ts. */
+const ASKED_CONDITION = [CC_SUB, CC_LOGIC].map((kind) => kind << 2 | 2);
+const ASKED_CARRY = [CC_SUB, CC_ADD, CC_INC, CC_DEC, CC_LOGIC].map((kind) => kind << 2 | 2);
+
+/** One instruction's semantics on the heap, with its operands' variables. */
+class Emission implements Vocabulary {
+  private readonly instruction: Instruction;
+  private readonly z: number;
+  private asks = false;
+  private refused = false;
+
+  constructor(instruction: Instruction, z: number) {
+    this.instruction = instruction;
+    this.z = z;
+  }
+
+  /** null for what the plain closures had better do: a second result. */
+  statements(semantics: Inline): Statement[] | null {
+    const { instruction, z } = this;
+    const [first, second, third] = instruction.operands;
+    const rights = semantics.access === "" ? [] : semantics.access.split(",");
+    if (rights[1] === "rw") return null;
+    const before: Statement[] = [];
+    const written = rights[0]?.includes("w") === true && first !== undefined ? first : null;
+    if (written?.kind === "mem") before.push(A.constant("m", this.address(written, 0)));
+    const fetch = (name: string, e: Expression): Expression => {
+      before.push(A.constant(name, e));
+      return A.identifier(name);
+    };
+    let a: Expression = zero, b: Expression = zero, c: Expression = zero;
+    if (first !== undefined && rights[0]?.startsWith("r") === true) {
+      a = fetch("a", written?.kind === "mem" ? A.call(`update${z}`, [A.identifier("m"), zero]) : this.value(first, 0));
+    }
+    if (second !== undefined && rights[1] !== undefined) b = fetch("b", rights[1] === "-" ? this.address(second as MemOperand, 1) : this.value(second, 1));
+    if (third !== undefined) c = fetch("c", this.value(third, 2));
+    else if (second?.kind === "reg" || second?.kind === "mem") c = A.literal(second.size);
+    const { statements, result } = expandInline(treeOf(semantics.fn), [A.literal(z), a, b, c], this);
+    if (this.refused) return null;
+    const flags = this.asks ? [A.constant(FLAG_OP, word(S.CC_OP)), A.constant(FLAG_DST, word(S.CC_DST)), A.constant(FLAG_SRC, word(S.CC_SRC)), A.constant(FLAG_AUX, word(S.CC_AUX))] : [];
+    const out = [...before, ...flags, ...statements];
+    if (result !== null && instruction.row.ends !== null) out.push(A.statement(setWord(S.EIP, result)));
+    else if (result !== null && written !== null) out.push(A.statement(this.store(written, result)));
+    return out;
+  }
+
+  private address({ base, index }: MemOperand, k: number): Expression {
+    const register = (letter: string): Expression => A.element("i32", named(letter, k));
+    const scaled = index < 0 ? null : A.binary(register("x"), "<<", named("s", k));
+    const parts = [...(base < 0 ? [] : [register("b")]), ...(scaled === null ? [] : [scaled]), named("d", k)];
+    return A.binary(parts.reduce((sum, part) => A.binary(sum, "+", part)), "|", zero);
+  }
+
+  private value(operand: Operand, k: number): Expression {
+    switch (operand.kind) {
+      case "reg": return A.element(operand.size === 32 ? "i32" : operand.size === 16 ? "u16" : "u8", named("r", k));
+      case "mem": return A.call(`load${operand.size}`, [this.address(operand, k), zero]);
+      default: return named("v", k);
+    }
+  }
+
+  private store(operand: Operand, value: Expression): Expression {
+    if (operand.kind === "mem") return A.call(`store${this.z}`, [A.identifier("m"), value, zero]);
+    return A.assignElement(this.z === 32 ? "i32" : this.z === 16 ? "u16" : "u8", named("r", 0), value);
+  }
+
+  // ---- Vocabulary --------------------------------------------------------------------------------------------------
+
+  invoke(member: string, args: Expression[]): Expression {
+    const number = (i: number): number => A.numberOf(args[i]!)!;
+    switch (member) {
+      case "flags":
+        return A.sequence([
+          setWord(S.CC_OP, A.literal(number(0) << 2 | number(1) >> 4)), setWord(S.CC_DST, args[2]!), setWord(S.CC_SRC, args[3]!), setWord(S.CC_AUX, args[4]!),
+        ]);
+      case "carry": return this.ask(ASKED_CARRY, (op) => carryOf(op), "carryFlag", []);
+      case "arithmetic": return this.lookup("arithmeticFlags", []);
+      case "setArithmetic": return setFlags(args[0]!);
+      case "setCarryOverflow": return setFlags(or(or(A.binary(this.lookup("arithmeticFlags", []), "&", A.literal(~0x801)), args[0]!), A.binary(args[1]!, "<<", A.literal(11))));
+      case "condition": return this.condition(this.instruction.cc);
+      case "reg": return A.element(...cell(number(0), number(1)));
+      case "setReg": return A.assignElement(...cell(number(0), number(1)), args[2]!);
+      case "sp": return word(S.ESP);
+      case "setSp": return setWord(S.ESP, args[0]!);
+      case "loadStack": return A.call(`load${number(0)}`, [args[1]!, zero]);
+      case "storeStack": return A.call(`store${number(0)}`, [args[1]!, args[2]!, zero]);
+      default:
+        this.refused = true;
+        return zero;
+    }
+  }
+
+  private lookup(name: string, args: readonly Expression[]): Expression {
+    this.asks = true;
+    return A.call(name, [...args, ...[FLAG_OP, FLAG_DST, FLAG_SRC, FLAG_AUX].map(A.identifier)]);
+  }
+
+  /** The rule of each operation in `ops` written out, the function for the others. */
+  private ask(ops: readonly number[], rule: (op: number) => Expression, name: string, args: readonly Expression[]): Expression {
+    return ops.reduceRight<Expression>((other, op) => A.conditional(A.binary(A.identifier(FLAG_OP), "===", A.literal(op)), rule(op), other), this.lookup(name, args));
+  }
+
+  private condition(cc: number): Expression {
+    const ops = asksCarry(cc) || cc >> 1 === 0 ? ASKED_CONDITION : [...ASKED_CONDITION, ...[CC_ADD, CC_DEC, CC_INC].map((kind) => kind << 2 | 2)];
+    return this.ask(ops, (op) => conditionOf(cc, op), "condition", [A.literal(cc)]);
+  }
+
+  read(member: string): Expression {
+    if (member === "next") return A.identifier("next");
+    if (member === "addressSize") return A.literal(this.instruction.addrSize);
+    this.refused = true;
+    return zero;
+  }
+
+  write(): Expression {
+    this.refused = true;
+    return zero;
+  }
+
+  fork(): number { return 0; }
+  rejoin(): void {}
+  restore(): void {}
+}
+
+/** Array and index of a register of `z` bits. */
+function cell(r: number, z: number): [string, Expression] {
+  return z === 32 ? ["i32", A.literal(r)] : z === 16 ? ["u16", A.literal(r << 1)] : ["u8", A.literal((r & 3) << 2 | r >> 2)];
+}

@@ -1,0 +1,62 @@
+import { RECORDS_BASE, RECORDS_BYTES } from "../../hypervisor/heap.js";
+
+/**
+ * Decoded code in the heap, for the interpreter's threaded form (threaded.ts). An instruction's record is the number of its handler
+ * and the values of its shape, a block's the words below and then the addresses of its instructions' records. Addresses are
+ * bytes into the heap; 0 is no record.
+ */
+
+/** Words of a block's record: instructions; EIP and MODE; the TLB's word for its page. */
+export const COUNT = 0, BLOCK_EIP = 1, BLOCK_MODE = 2, EXEC_WORD = 3;
+/** EIP behind it; BLOCK_* bits; times executed, and how many until the run loop is to look at it; the last target noted; its number. */
+export const NEXT_EIP = 4, BITS = 5, HEAT = 6, LOOK_AT = 7, NOTED = 8, NUMBER = 9;
+export const FIRST_INSTRUCTION = 10;
+
+/** BITS: the last instruction sets EIP; where it goes is to be noted; generated code is entered here. */
+export const BLOCK_TRANSFERS = 1, BLOCK_NOTES = 2, BLOCK_COMPILED = 4;
+
+/** No TLB word: present ones are odd. The block is found by the run loop alone. */
+export const NOWHERE = 2;
+/** No MODE. */
+export const DROPPED = -1;
+
+/** Blocks' records by EIP: the last one found with each hash. */
+export const JUMP_BITS = 14;
+export const JUMP_TABLE = RECORDS_BASE;
+
+const FIRST_RECORD = JUMP_TABLE + (4 << JUMP_BITS);
+
+/** Room for records, given out until it is full, then empty again all at once. */
+export class RecordArea {
+  private readonly i32: Int32Array;
+  private readonly end: number;
+  private top = FIRST_RECORD;
+  /** There was no room for a record. */
+  full = false;
+
+  /** Of `bytes` bytes, at most. */
+  constructor(i32: Int32Array, bytes = RECORDS_BYTES) {
+    this.i32 = i32;
+    this.end = Math.min(FIRST_RECORD + bytes, RECORDS_BASE + RECORDS_BYTES);
+    this.clear();
+  }
+
+  /** Heap address of a new record that is `words` and then `more`; 0 when there is no room. */
+  allocate(words: readonly number[], more: readonly number[] = []): number {
+    const at = this.top, end = at + 4 * (words.length + more.length);
+    if (end > this.end) {
+      this.full = true;
+      return 0;
+    }
+    this.top = end;
+    for (let k = 0; k < words.length; k++) this.i32[(at >> 2) + k] = words[k]!;
+    for (let k = 0; k < more.length; k++) this.i32[(at >> 2) + words.length + k] = more[k]!;
+    return at;
+  }
+
+  clear(): void {
+    this.top = FIRST_RECORD;
+    this.full = false;
+    this.i32.fill(0, JUMP_TABLE >> 2, FIRST_RECORD >> 2);
+  }
+}

@@ -1,0 +1,271 @@
+import type { Statement } from "acorn";
+import type { Cpu } from "../../hypervisor/cpu.js";
+import * as S from "../../hypervisor/cpu-state.js";
+import { RAM_BASE, TLB_SUPERVISOR_EXEC, TLB_USER_EXEC } from "../../hypervisor/heap.js";
+import { WASM_PAGE_BYTES, type WasmModule, type WasmTable, webAssembly } from "../../hypervisor/webassembly.js";
+import { FAULT } from "../codegen/asm-lower.js";
+import { type AsmFunction, asmFunction, encodeFunctions } from "../codegen/asm-module.js";
+import * as A from "../codegen/ast.js";
+import { flagFunctions } from "../codegen/flag-functions.js";
+import { FOREIGN, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
+import { slowName, SORTS, tablesFor } from "../codegen/memory-access.js";
+import { parametersOf } from "../codegen/splice.js";
+import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
+import { INDIRECT, recordWord } from "../codegen/wasm-encode.js";
+import type { Block } from "../block.js";
+import type { Instruction } from "../isa/instruction.js";
+import type { Op } from "./bind.js";
+import { type Inline, instructionShape, type Shape, shapeTree } from "./emission.js";
+import * as R from "./records.js";
+import { slowAccesses } from "./slow-accesses.js";
+
+/**
+ * Why `chain` came back. CHAIN_LOOK_UP: the next block is to be found by the run loop, or is too long for what is left of the budget;
+ * CHAIN_MISSED: the same, and where the last block has gone is to be noted; CHAIN_HOT: the last block has been executed as often as its LOOK_AT says;
+ * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more.
+ */
+export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3;
+
+/** Executions after which no block is to be looked at. */
+const NEVER = 0x7fffffff;
+
+/** Targets that are noted of a block, the same ones again included. */
+const NOTES = 64;
+
+/** The handler of instructions that have a closure and no shape; its record's value is the closure's number. */
+const CLOSURE_HANDLER = 0;
+const CLOSURE: Signatures = { closure: { parameters: 1, result: false } };
+const HANDLER = { parameters: 1, result: false };
+
+const field = (name: "b" | "c", word: number): string => `${recordWord(word)}(${name})`;
+const setField = (name: string, word: number): string => `i32[(${name} + ${4 * word}) >> 2]`;
+
+/** The loops, in the subset of asm.js-lower's input; i32 is the heap. */
+const LOOPS: Readonly<Record<string, string>> = {
+  /** Executes one instruction. */
+  one: `(p) => { ${INDIRECT}(p, ${recordWord(0)}(p)); }`,
+  closures: `(p) => { closure(${recordWord(1)}(p)); }`,
+  /** Executes a block until S.END, \`end\` at first; gives how many instructions. */
+  block: `(b, end) => {
+    let i = 0, p = 0;
+    i32[${S.END}] = end;
+    L: for (;;) {
+      if (i >= i32[${S.END}]) return i;
+      i32[${S.INDEX}] = i;
+      p = i32[(b + ${4 * R.FIRST_INSTRUCTION} + (i << 2)) >> 2];
+      ${INDIRECT}(p, ${recordWord(0)}(p));
+      i = i + 1;
+    }
+  }`,
+  /** Executes blocks as long as each one's successor is known; gives why not. */
+  chain: `(b) => {
+    let n = 0, i = 0, heat = 0, eip = 0, mode = 0, c = 0;
+    L: for (;;) {
+      n = ${field("b", R.COUNT)};
+      if (i32[${S.BUDGET}] < n) return ${CHAIN_LOOK_UP};
+      i32[${S.RUNNING}] = b;
+      i = block(b, n);
+      i32[${S.BUDGET}] = i32[${S.BUDGET}] - i;
+      if (i < n) {
+        i32[${S.INDEX}] = i;
+        return ${CHAIN_LEFT};
+      }
+      i32[${S.INDEX}] = 0;
+      if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
+      heat = ${field("b", R.HEAT)} + 1 | 0;
+      ${setField("b", R.HEAT)} = heat;
+      if (heat >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
+      eip = i32[${S.EIP}];
+      if ((${field("b", R.BITS)} & ${R.BLOCK_NOTES}) !== 0) {
+        if (${field("b", R.NOTED)} !== eip) return ${CHAIN_MISSED};
+      }
+      if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
+      c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
+      if (c === 0) return ${CHAIN_LOOK_UP};
+      mode = i32[${S.MODE}];
+      if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
+      if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
+      if (i32[(((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2)) >> 2] !== ${field("c", R.EXEC_WORD)}) return ${CHAIN_LOOK_UP};
+      if ((${field("c", R.BITS)} & ${R.BLOCK_COMPILED}) !== 0) return ${CHAIN_LOOK_UP};
+      b = c;
+    }
+  }`,
+};
+
+interface Loops {
+  readonly one: (instruction: number) => void;
+  readonly block: (record: number, end: number) => number;
+  readonly chain: (record: number) => number;
+}
+
+/** Modules by what they are for and the heap's pages: made once a process. null: a shape that has no tree. */
+const modules = new Map<string, WasmModule | null>();
+
+function moduleOf(key: string, pages: number, make: () => Uint8Array | null): WasmModule | null {
+  const full = `${pages} ${key}`;
+  let module = modules.get(full);
+  if (module === undefined) {
+    const bytes = make();
+    modules.set(full, module = bytes === null ? null : new webAssembly!.Module(bytes));
+  }
+  return module;
+}
+
+/**
+ * The interpreter's fastest form, where the host has WebAssembly: threaded code (Bell, CACM 16(6), 1973). Each shape of instruction is a handler,
+ * a WebAssembly function made from its semantics; blocks are lists of records (records.ts) that one loop goes through, from block to block
+ * without JavaScript. What has no shape is a closure that its record names.
+ */
+export class Threaded {
+  private readonly cpu: Cpu;
+  private readonly area: R.RecordArea;
+  private readonly table: WasmTable;
+  private readonly loops: Loops;
+  private readonly heap: Readonly<Record<string, unknown>>;
+  private readonly functions: Readonly<Record<string, unknown>>;
+  private readonly pages: number;
+  /** Handlers by shape; -1: none. */
+  private readonly handlers = new Map<string, number>();
+  private closures: Op[] = [];
+  private blocks: Block[] = [];
+  private readonly hot: number;
+
+  /** Whether the host and this heap allow for it. */
+  static available({ heap }: Cpu): boolean {
+    return webAssembly !== null && heap.memory !== null;
+  }
+
+  /** `hot`: times a block is executed before the run loop is to look at it; `bytes` as EngineOptions.recordBytes. */
+  constructor(cpu: Cpu, hot: number, bytes?: number) {
+    const { heap } = cpu;
+    this.cpu = cpu;
+    this.hot = Math.min(hot, NEVER);
+    this.area = new R.RecordArea(heap.i32, bytes);
+    this.table = new webAssembly!.Table({ element: "anyfunc", initial: 1 });
+    this.heap = { [IMPORTED_MEMORY]: heap.memory, [IMPORTED_TABLE]: this.table };
+    this.pages = heap.buffer.byteLength / WASM_PAGE_BYTES;
+    const slow = slowAccesses(cpu);
+    const halves = Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), slow[kind][z === 8 ? 0 : z === 16 ? 1 : 2]]));
+    this.functions = { ...relayed(halves, SLOW_HALVES), ...flagFunctions() };
+    const module = moduleOf("loops", this.pages, () => encodeFunctions(Object.entries(LOOPS).map(([name, source]) => loop(name, source)), this.pages, CLOSURE, HANDLER));
+    const exported = this.instance(module!, relayed({ closure: (k: number) => this.closures[k]!() }, CLOSURE));
+    this.loops = exported as unknown as Loops;
+    this.table.set(CLOSURE_HANDLER, exported["closures"]);
+  }
+
+  private instance(module: WasmModule, functions: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: this.heap as Record<string, unknown>, [IMPORTED_FUNCTIONS]: functions as Record<string, unknown> }).exports;
+  }
+
+  // ---- records -------------------------------------------------------------------------------------------------------
+
+  /** Record of an instruction that has a shape; 0 when it has none or there is no room. */
+  instruction(instruction: Instruction, semantics: Inline, next: number, mode: number): number {
+    const shape = instructionShape(instruction, next, mode);
+    if (shape === null) return 0;
+    let handler = this.handlers.get(shape.key);
+    if (handler === undefined) this.handlers.set(shape.key, handler = this.handler(instruction, semantics, shape));
+    return handler < 0 ? 0 : this.area.allocate([handler], shape.values);
+  }
+
+  /** Record of an instruction that is a closure; 0 when there is no room. */
+  closure(op: Op): number {
+    return this.area.allocate([CLOSURE_HANDLER, this.closures.push(op) - 1]);
+  }
+
+  /** Gives a block its record, unless an instruction has none or there is no room. */
+  attach(block: Block, instructions: readonly number[]): void {
+    if (instructions.includes(0)) return;
+    const { physical, eip, mode, nextEip } = block;
+    const found = (mode & S.MODE_FLAT) !== 0 && block.crossFrame < 0;
+    const bits = (block.transfers ? R.BLOCK_TRANSFERS : 0) | (block.indirect ? R.BLOCK_NOTES : 0);
+    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.hot, 0, this.blocks.length];
+    const record = this.area.allocate(head, instructions);
+    if (record === 0) return;
+    this.blocks.push(block);
+    block.attach(this.cpu.i32, record);
+  }
+
+  /** The block whose record S.RUNNING is; undefined before there is one. */
+  get running(): Block | undefined {
+    const { i32 } = this.cpu;
+    return this.blocks[i32[(i32[S.RUNNING]! >> 2) + R.NUMBER]!];
+  }
+
+  /** Takes note of where a block that goes to different places has gone, until that has been done often enough. */
+  note(block: Block, eip: number): void {
+    const { i32 } = this.cpu;
+    const at = block.record >> 2;
+    block.noteTarget(eip);
+    i32[at + R.NOTED] = eip;
+    if (++block.notes === NOTES) i32[at + R.BITS] = i32[at + R.BITS]! & ~R.BLOCK_NOTES;
+  }
+
+  /** The run loop has looked at a block and does so again later. */
+  lookLater({ record }: Block): void {
+    const { i32 } = this.cpu;
+    const at = record >> 2;
+    i32[at + R.LOOK_AT] = i32[at + R.HEAT]! + this.hot;
+  }
+
+  private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
+    const module = moduleOf(shape.key, this.pages, () => {
+      const body = shapeTree(instruction, semantics);
+      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, FOREIGN);
+    });
+    if (module === null) return -1;
+    const index = this.table.grow(1);
+    this.table.set(index, this.instance(module, this.functions)[shape.key]);
+    return index;
+  }
+
+  /** There was no room for a record; see clear. */
+  get full(): boolean {
+    return this.area.full;
+  }
+
+  /** Forgets all records. No block that has one may be executed any more. */
+  clear(): void {
+    this.area.clear();
+    this.closures = [];
+    this.blocks = [];
+  }
+
+  // ---- execution -----------------------------------------------------------------------------------------------------
+
+  /** Executes the instruction of a record. */
+  one(instruction: number): void {
+    this.loops.one(instruction);
+  }
+
+  /** Executes the first `end` instructions of a block, unless S.END is set to less meanwhile; gives how many. After a trap S.INDEX tells which raised it. */
+  run(record: number, end: number): number {
+    this.cpu.i32[S.RUNNING] = record;
+    return this.loops.block(record, end);
+  }
+
+  /** Executes a block and those behind it, as far as the budget goes; gives why it came back (CHAIN_*). S.RUNNING is the last one's record. */
+  chain(record: number): number {
+    return this.loops.chain(record);
+  }
+
+  /** Lets `chain` find a block that is the code at its EIP. */
+  expect({ record, eip }: Block): void {
+    this.cpu.i32[(R.JUMP_TABLE >> 2) + ((eip ^ eip >>> R.JUMP_BITS) & ((1 << R.JUMP_BITS) - 1))] = record;
+  }
+}
+
+/** The instruction TLB's word for the page of a block in a flat code segment (heap.ts). */
+function execWord(physical: number, eip: number): number {
+  return RAM_BASE + physical - eip | 1;
+}
+
+function loop(name: string, source: string): AsmFunction {
+  const tree = A.parseFunction(source);
+  return asmFunction(name, parametersOf(tree), tree.body.body, name === "block" || name === "chain");
+}
+
+function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
+  const values = names.map((name, k) => A.constant(name, A.call(recordWord(k + 1), [A.identifier("p")])));
+  return asmFunction(key, ["p"], [...values, A.labeled(FAULT, A.block([...body]))], false, { ...tablesFor(user), sites: [{ loop: null }] });
+}
