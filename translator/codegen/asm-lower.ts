@@ -158,12 +158,13 @@ export class AsmLowerer {
     const cache = word === WORD || kind === "update" ? loop?.of(kind, site) ?? null : null;
     const look = word === WORD || kind === "update" ? statement(assign(word, this.tlbWord(at, kind !== "load"))) : null;
     this.updated = kind === "update" ? site : -1;
+    const place = binary(binary(at, "+", identifier(word)), "-", literal(1));
     const slow = slowName(kind, z);
     this.called.add(slow);
     const atSigned = binary(at, "|", zero), number = literal(site);
     const asked = stored === null ? binary(call(slow, [atSigned, number]), "|", zero) : call(slow, [atSigned, binary(stored, "|", zero), number]);
-    const fast = (from: string): Statement => {
-      const [array, index] = cell(at, identifier(from), z);
+    const fast = (place: Expression): Statement => {
+      const [array, index] = cell(place, z);
       return statement(stored === null ? assign(into, binary(element(array, index), "|", zero)) : assignElement(array, index, stored));
     };
     const refused = block([
@@ -173,17 +174,18 @@ export class AsmLowerer {
     if (into !== "") this.locals.add(into);
     if (cache === null) {
       if (look !== null) out.push(look);
-      out.push(ifThen(hits(at, identifier(word), z), fast(word), refused));
+      out.push(ifThen(hits(at, identifier(word), z), fast(place), refused));
       return;
     }
     this.pages.add(cache.page);
-    this.locals.add(cache.page).add(cache.word);
+    this.locals.add(cache.page).add(cache.delta);
     const samePage = binary(binary(at, "&", literal(PAGE_MASK | (z >> 3) - 1)), "==", binary(identifier(cache.page), "|", zero));
-    const take = kind === "update" ? [statement(assign(word, identifier(cache.word)))] : [];
-    const keep = [statement(assign(cache.page, binary(at, "&", literal(PAGE_MASK)))), statement(assign(cache.word, identifier(word)))];
+    const within = binary(at, "+", identifier(cache.delta));
+    const take = kind === "update" ? [statement(assign(word, binary(identifier(cache.delta), "|", literal(1))))] : [];
+    const keep = [statement(assign(cache.page, binary(at, "&", literal(PAGE_MASK)))), statement(assign(cache.delta, binary(binary(identifier(word), "-", literal(1)), "|", zero)))];
     out.push(ifThen(
-      samePage, block([...take, fast(cache.word)]),
-      block([...(look === null ? [] : [look]), ifThen(hits(at, identifier(word), z), block([...keep, fast(word)]), refused)]),
+      samePage, block([...take, fast(within)]),
+      block([...(look === null ? [] : [look]), ifThen(hits(at, identifier(word), z), block([...keep, fast(within)]), refused)]),
     ));
   }
 
@@ -302,9 +304,8 @@ function hits(at: Expression, word: Expression, z: number): Expression {
   return binary(binary(at, "&", literal(z === 32 ? 3 : 1)), "<", binary(word, "&", literal(1)));
 }
 
-/** The place of an operand in the heap's typed arrays; the 1 in the word falls out in the shift. */
-function cell(at: Expression, word: Expression, z: number): [string, Expression] {
-  const sum = binary(at, "+", word);
-  if (z === 8) return ["u8", binary(binary(sum, "-", literal(1)), "|", zero)];
+/** The place in the heap's typed arrays of the operand at heap address `sum`. */
+function cell(sum: Expression, z: number): [string, Expression] {
+  if (z === 8) return ["u8", binary(sum, "|", zero)];
   return z === 16 ? ["u16", binary(sum, ">>", literal(1))] : ["i32", binary(sum, ">>", literal(2))];
 }

@@ -6,6 +6,9 @@ import { expandPure } from "./splice.js";
 /** The locals that hold lazy flags in generated code: CC_OP, CC_DST, CC_SRC, CC_AUX. */
 export const FLAG_OP = "fo", FLAG_DST = "fd", FLAG_SRC = "fs", FLAG_AUX = "fx";
 
+/** After SUB, as long as generated code knows that it was one: the first operand. It never leaves the code. */
+export const FLAG_FIRST = "fa";
+
 /**
  * What changes only some flags is kept beside them until somebody looks: FLAG_PENDING is 0, PENDING_ROTATE (FLAG_PATCH
  * holds new CF and OF), or the CC_OP of an INC or DEC (FLAG_PATCH holds its result, CF is the others').
@@ -46,9 +49,8 @@ function unsigned(z: number, e: Expression): Expression {
   return z === 32 ? binary(e, ">>>", zero) : binary(e, "&", literal(z === 16 ? 65535 : 255));
 }
 
-/** After SUB the first operand is dst + src: comparisons come out as one relation. */
-function afterSubtraction(cc: number, z: number): Expression | null {
-  const first = binary(dst(), "+", src());
+/** After SUB comparisons are one relation of its operands, of which the first is dst + src if it is not at hand. */
+function afterSubtraction(cc: number, z: number, first: Expression): Expression | null {
   switch (cc) {
     case 2: return binary(unsigned(z, first), "<", unsigned(z, src()));
     case 3: return binary(unsigned(z, first), ">=", unsigned(z, src()));
@@ -79,14 +81,14 @@ function or(a: Expression, b: Expression): Expression {
 
 /**
  * Condition `cc` (0 O .. 15 NLE) as an expression whose truth is the condition's; `from` is the local that holds the
- * result (FLAG_PATCH for a pending INC or DEC, whose CF is not asked).
+ * result (FLAG_PATCH for a pending INC or DEC, whose CF is not asked); `first` after SUB the first operand.
  */
-export function conditionOf(cc: number, op: number, from = FLAG_DST): Expression {
+export function conditionOf(cc: number, op: number, from = FLAG_DST, first: Expression = binary(dst(), "+", src())): Expression {
   if (op === UNKNOWN) return call("condition", [literal(cc), identifier(FLAG_OP), dst(), src(), identifier(FLAG_AUX)]);
   const kind = op >> 2;
   const z = SIZES[op & 3]!;
   if (kind === CC_SUB) {
-    const relation = afterSubtraction(cc, z);
+    const relation = afterSubtraction(cc, z, first);
     if (relation !== null) return relation;
   }
   // After a logical operation OF and CF are clear: L is S, LE is S or Z.

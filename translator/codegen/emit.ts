@@ -1,13 +1,14 @@
 import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
-import { CC_DEC, CC_EFLAGS, CC_INC } from "../../hypervisor/flags.js";
+import { CC_DEC, CC_EFLAGS, CC_INC, CC_SUB } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import { trunc } from "../isa/semantics/subset.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
 import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
-import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
+import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { type Access, type LoopCaches, tablesFor } from "./memory-access.js";
-import { expandInline, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
+import { expandInline, expandPure, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
 export const BUDGET_LOCAL = "$n", TARGET = "$t", EXIT_EIP = "$e";
@@ -48,6 +49,9 @@ export interface Emitted {
   target: Expression | null;
 }
 
+/** Their first operand is what the second is taken from. */
+const SUBTRACTIONS = new Set(["CMP", "SUB"]);
+
 function register(index: number): string {
   return `r${index}`;
 }
@@ -74,6 +78,8 @@ export class Emitter implements Vocabulary {
   /** Statements before the body of the instruction being emitted. */
   private before: Statement[] = [];
   private siteFactory: () => number = () => -1;
+  /** The value of the first operand of the instruction being emitted. */
+  private first: Expression = zero;
 
   constructor(region: RegionContext) {
     this.region = region;
@@ -180,6 +186,7 @@ export class Emitter implements Vocabulary {
     if (third !== undefined) c = read(third, z, "$c", 4);
     else if (second !== undefined && (second.kind === "reg" || second.kind === "mem")) c = literal(second.size);
 
+    this.first = a;
     const expansion = expandInline(tree, [literal(z), a, b, c], this);
     const statements = [...before, ...expansion.statements];
     if (this.usesSecond) statements.unshift(variables(["$2"], () => null));
@@ -317,7 +324,7 @@ export class Emitter implements Vocabulary {
       case "setCarryOverflow": return this.setCarryOverflow(args[0]!, args[1]!);
       case "setArithmetic": return this.setArithmetic(args[0]!);
       case "condition":
-        return this.pending > PENDING_ROTATE ? conditionOf(this.instruction.cc, this.pending, FLAG_PATCH) : conditionOf(this.instruction.cc, this.op);
+        return this.pending > PENDING_ROTATE ? conditionOf(this.instruction.cc, this.pending, FLAG_PATCH) : conditionOf(this.instruction.cc, this.op, FLAG_DST, identifier(FLAG_FIRST));
       case "reg": return this.readRegister(numberOf(args[0]!)!, numberOf(args[1]!)!);
       case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
       case "sp": return this.readRegister(S.ESP, 32);
@@ -353,10 +360,17 @@ export class Emitter implements Vocabulary {
     if (needsAux(kind)) parts.push(assign(FLAG_AUX, aux!));
     if (needsSource(kind)) parts.push(assign(FLAG_SRC, src!));
     const op = kind << 2 | z >> 4;
+    if (kind === CC_SUB) parts.push(assign(FLAG_FIRST, this.minuend(z, dst!, src!)));
     parts.push(assign(FLAG_DST, dst!));
     parts.push(assign(FLAG_OP, literal(op)));
     this.op = op;
     return sequence(parts);
+  }
+
+  /** The first operand of the subtraction that leaves `dst` and `src`. */
+  private minuend(z: number, dst: Expression, src: Expression): Expression {
+    if (SUBTRACTIONS.has(this.instruction.mnemonic)) return this.first;
+    return expandPure(trunc, [literal(z), binary(dst, "+", src)]);
   }
 
   private setPending(pending: number, patch: Expression): Expression {

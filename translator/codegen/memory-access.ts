@@ -37,9 +37,9 @@ export function slowName(kind: Access["kind"], z: number): string {
 
 /**
  * The last page that an access within a loop has found in the TLB, in two locals of asm.js code: the linear address of
- * the page (NO_PAGE when there is none), and the TLB's word for it. It saves the look in the TLB while the loop stays within the page.
+ * the page (NO_PAGE when there is none), and how far from there it is in the heap. It saves the look in the TLB while the loop stays within the page.
  */
-export interface PageCache { readonly page: string; readonly word: string }
+export interface PageCache { readonly page: string; readonly delta: string }
 
 /** An innermost loop while its code is made. A page cache may outlive no call of the loop and no entry to it. */
 export class LoopCaches {
@@ -54,7 +54,7 @@ export class LoopCaches {
   /** Takes note of an access in the loop. */
   note(kind: Access["kind"], site: number): void {
     const key = `${kind}${site}`, k = `${this.number}_${this.caches.size}`;
-    if (!this.caches.has(key)) this.caches.set(key, { page: `$g${k}`, word: `$o${k}` });
+    if (!this.caches.has(key)) this.caches.set(key, { page: `$g${k}`, delta: `$o${k}` });
   }
 
   /** The loop does what may change the TLB. */

@@ -5,7 +5,8 @@ import { type BranchHint, Bytes, I32, INDIRECT_TABLE, INDIRECT_TYPE, type Signat
 
 /**
  * asm.js functions as WebAssembly instructions, one for one: asm.js's integers are WebAssembly's, and so are its blocks, loops and
- * typed arrays. What differs: an access outside the heap traps, where asm.js reads zero.
+ * typed arrays. What differs: an access outside the heap traps, where asm.js reads zero; and an index is not rounded down to a
+ * whole element, for in generated code it is one.
  */
 
 const OP = {
@@ -288,21 +289,14 @@ export class FunctionEncoder {
     }
     if (property.type !== "BinaryExpression" || property.operator !== ">>" || numberOf(property.right) !== shift) throw new Error("an index is shifted by the size of the element");
     const { left } = property;
-    const low = (1 << shift) - 1;
-    if (left.type === "BinaryExpression" && left.operator === "<<" && numberOf(left.right) === shift) {
-      this.expression(left);
-      return { view, offset: 0 };
-    }
-    if (left.type === "BinaryExpression" && left.operator === "+" && isMasked(left.left, low)) {
+    if (left.type === "BinaryExpression" && left.operator === "+" && isMasked(left.left)) {
       const constant = numberOf(left.right);
-      if (constant !== undefined && constant >= 0 && (constant & low) === 0) {
+      if (constant !== undefined && constant >= 0) {
         this.expression(left.left);
         return { view, offset: constant };
       }
     }
     this.expression(left);
-    this.constant(~low);
-    this.out.byte(OP.and);
     return { view, offset: 0 };
   }
 
@@ -334,11 +328,11 @@ function isUnsigned(node: AnyNode): boolean {
   return node.type === "BinaryExpression" && node.operator === ">>>";
 }
 
-/** A number that is not negative, with none of the `low` bits. */
-function isMasked(node: AnyNode, low: number): boolean {
+/** A number that is not negative: a constant added to it does not wrap. */
+function isMasked(node: AnyNode): boolean {
   if (node.type !== "BinaryExpression" || node.operator !== "&") return false;
   const mask = numberOf(node.right);
-  return mask !== undefined && mask >= 0 && (mask & low) === 0;
+  return mask !== undefined && mask >= 0;
 }
 
 /** To be computed whether it is wanted or not. */

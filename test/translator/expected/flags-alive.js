@@ -1,4 +1,4 @@
-let r0 = 0, r2 = 0, r3 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 6 ? $n - soft : 6;
+let r0 = 0, r2 = 0, r3 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, fa = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 6 ? $n - soft : 6;
 r0 = i32[0];
 r2 = i32[2];
 r3 = i32[3];
@@ -23,10 +23,10 @@ try {
   }
   // 10009 cmp edx, 0x5
   {
-   (fs = 5, fd = r2 - 5 | 0, fo = 14);
+   (fs = 5, fa = r2, fd = r2 - 5 | 0, fo = 14);
   }
   // 1000f jl 0x10016
-  if ((fd + fs | 0) < (fs | 0)) {
+  if ((fa | 0) < (fs | 0)) {
    $n = $n + -2 | 0;
    // 10016 sete al
    {

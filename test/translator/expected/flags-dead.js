@@ -1,4 +1,4 @@
-let r0 = 0, r1 = 0, r2 = 0, r3 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 5 ? $n - soft : 5;
+let r0 = 0, r1 = 0, r2 = 0, r3 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $t = 0, $d = 0, fp = 0, fr = 0, fa = 0, $e = 0, $l = 1, $n = i32[14], $q = $n - soft > 5 ? $n - soft : 5;
 r0 = i32[0];
 r1 = i32[1];
 r2 = i32[2];
