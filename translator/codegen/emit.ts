@@ -49,6 +49,11 @@ export interface Emitted {
   target: Expression | null;
 }
 
+/** The local for a register's lowest byte. */
+export function lowByte(index: number): string {
+  return `b${index}`;
+}
+
 /** Their first operand is what the second is taken from. */
 const SUBTRACTIONS = new Set(["CMP", "SUB"]);
 
@@ -66,6 +71,8 @@ export class Emitter implements Vocabulary {
   op = UNKNOWN;
   /** The known value of FLAG_PENDING, or UNKNOWN. */
   pending = UNKNOWN;
+  /** Registers (bits) whose lowest byte has a local of its own, which holds it as a number: what reads it waits for nothing else. */
+  bytes = 0;
   private instruction!: Instruction;
   private next = 0;
   private site = -1;
@@ -194,6 +201,7 @@ export class Emitter implements Vocabulary {
     if (destination !== undefined && expansion.result !== null) {
       if (this.usesSecond) statements.push(constant("$r", expansion.result), ...this.writeOperand(second!, identifier("$2"), z), ...this.store(destination, identifier("$r"), z));
       else statements.push(...this.store(destination, expansion.result, z));
+      if (instruction.mnemonic === "MOVZX") statements.push(...this.zeroExtended(destination, z, c));
     }
     return { statements, target: null };
   }
@@ -206,6 +214,7 @@ export class Emitter implements Vocabulary {
     const local = identifier(register(r));
     if (size === 32) return local;
     if (size === 16) return binary(local, "&", literal(65535));
+    if (index < 4 && (this.bytes & 1 << r) !== 0) return identifier(lowByte(r));
     return index < 4 ? binary(local, "&", literal(255)) : binary(binary(local, ">>>", literal(8)), "&", literal(255));
   }
 
@@ -215,10 +224,21 @@ export class Emitter implements Vocabulary {
     this.region.written |= 1 << r;
     const name = register(r);
     const local = identifier(name);
+    if (size === 8 && index < 4) {
+      this.bytes |= 1 << r;
+      return sequence([assign(lowByte(r), value), assign(name, binary(binary(local, "&", literal(-256)), "|", identifier(lowByte(r))))]);
+    }
+    if (size !== 8) this.bytes &= ~(1 << r);
     if (size === 32) return assign(name, value);
     if (size === 16) return assign(name, binary(binary(local, "&", literal(-65536)), "|", value));
-    if (index < 4) return assign(name, binary(binary(local, "&", literal(-256)), "|", value));
     return assign(name, binary(binary(local, "&", literal(-65281)), "|", folded(value, "<<", literal(8))));
+  }
+
+  /** A register got a byte: it is its own lowest one. */
+  private zeroExtended(destination: Operand, z: number, width: Expression): Statement[] {
+    if (destination.kind !== "reg" || z !== 32 || numberOf(width) !== 8 || destination.index >= 4) return [];
+    this.bytes |= 1 << destination.index;
+    return [statement(assign(lowByte(destination.index), identifier(register(destination.index))))];
   }
 
   // ---- memory ----------------------------------------------------------------------------------------------------
@@ -394,22 +414,31 @@ export class Emitter implements Vocabulary {
 
   /** What is known of the flags, as one number. */
   fork(): number {
-    return this.op + 1 | this.pending + 1 << 8;
+    return this.op + 1 | this.pending + 1 << 8 | this.bytes << 16;
   }
 
   restore(state: number): void {
     this.op = (state & 0xff) - 1;
-    this.pending = (state >> 8) - 1;
+    this.pending = (state >> 8 & 0xff) - 1;
+    this.bytes = state >> 16;
   }
 
   rejoin(now: number, other: number): void {
     if ((now & 0xff) !== (other & 0xff)) this.op = UNKNOWN;
-    if (now >> 8 !== other >> 8) this.pending = UNKNOWN;
+    if ((now & 0xff00) !== (other & 0xff00)) this.pending = UNKNOWN;
+    this.bytes = (now & other) >> 16;
+  }
+
+  /** The interpreter has run: flags are whole, and in the heap. */
+  reloaded(): void {
+    this.forget();
+    this.pending = 0;
   }
 
   forget(): void {
     this.op = UNKNOWN;
     this.pending = UNKNOWN;
+    this.bytes = 0;
   }
 }
 

@@ -8,8 +8,8 @@ import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
 import type { AsmModule } from "./asm-module.js";
 import * as A from "./ast.js";
-import { FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, UNKNOWN } from "./conditions.js";
-import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, type RegionContext, TARGET } from "./emit.js";
+import { FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC } from "./conditions.js";
+import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, lowByte, type RegionContext, TARGET } from "./emit.js";
 import { forgetPages } from "./asm-lower.js";
 import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
 import { LoopCaches, tablesFor } from "./memory-access.js";
@@ -326,8 +326,7 @@ class RegionBuilder {
     const next = block.addresses[i + 1] ?? block.nextEip;
     const own = mayGoOn(block.instructions[i]!);
     this.context.loop?.close();
-    this.emitter.op = UNKNOWN;
-    this.emitter.pending = 0;
+    this.emitter.reloaded();
     const leave = this.leaveBehind(own ? i32(S.EIP) : A.literal(next), count - i - 1);
     const asked = A.identifier(TARGET);
     return [
@@ -424,7 +423,7 @@ class RegionBuilder {
     const filled = fillMarkers(body, spill, reload);
     const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
     if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites });
-    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST]), encode: null };
+    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), encode: null };
   }
 }
 
