@@ -43,6 +43,10 @@ export const STATE_WORDS = 256;
 
 /** The run loop's, which a reset leaves as they are: index of the running instruction in its block, and the index before which the block ends; the block's record. */
 export const INDEX = STATE_WORDS, END = STATE_WORDS + 1, RUNNING = STATE_WORDS + 2;
+/** Record of the block by which a region has been entered without the run loop, or 0; the budget then; the region's number. */
+export const ENTERED = STATE_WORDS + 4, ENTRY_BUDGET = STATE_WORDS + 5, REGION = STATE_WORDS + 6;
+/** Nonzero: the region that runs must be left behind the running instruction. */
+export const LEAVE = STATE_WORDS + 7;
 /** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
 export const RECHECK = STATE_WORDS + 3;
 

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from "../hypervisor/heap.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { Op } from "./interpreter/bind.js";
 import * as R from "./interpreter/records.js";
-import type { RegionCode } from "./codegen/region.js";
+import type { RegionCode } from "./codegen/region-code.js";
 
 /** Most instructions a block may hold. */
 export const BLOCK_LIMIT = 32;
@@ -97,10 +97,43 @@ export class Block {
   /** Generated code entered here, if any. */
   get code(): RegionCode | null { return this.generated; }
   set code(code: RegionCode | null) {
+    if (this.enterable) this.close();
     this.generated = code;
+    this.forRunLoop(code !== null);
+  }
+
+  private forRunLoop(compiled: boolean): void {
     if (this.record === 0) return;
     const bits = (this.record >> 2) + R.BITS;
-    this.i32[bits] = code === null ? this.i32[bits]! & ~R.BLOCK_COMPILED : this.i32[bits]! | R.BLOCK_COMPILED;
+    this.i32[bits] = compiled ? this.i32[bits]! | R.BLOCK_COMPILED : this.i32[bits]! & ~R.BLOCK_COMPILED;
+  }
+
+  /** Its code can be entered without the run loop. */
+  get enterable(): boolean {
+    return this.record !== 0 && this.i32[(this.record >> 2) + R.ENTRANCE] !== 0;
+  }
+
+  /** Its code can be entered by way of this record. */
+  open(entrance: number): void {
+    this.generated!.slot!.open();
+    this.i32[(this.record >> 2) + R.ENTRANCE] = entrance;
+    this.forRunLoop(false);
+  }
+
+  private close(): void {
+    this.countEntries();
+    this.i32[(this.record >> 2) + R.ENTRANCE] = 0;
+    this.generated!.slot!.close();
+  }
+
+  /** Takes down what its entrance has counted. */
+  countEntries(): void {
+    if (!this.enterable) return;
+    const { i32, generated } = this;
+    const entrance = i32[(this.record >> 2) + R.ENTRANCE]! >> 2;
+    generated!.entered += i32[entrance + R.ENTRIES]!;
+    generated!.instructions += i32[entrance + R.EXECUTED]!;
+    i32[entrance + R.ENTRIES] = i32[entrance + R.EXECUTED] = 0;
   }
 
   /** Times run by the interpreter, until it is compiled. */

@@ -2,9 +2,11 @@ import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
-import { type Form, regionTree, GENERATED_MODE } from "./codegen/region.js";
+import { regionTree, GENERATED_MODE } from "./codegen/region.js";
+import type { Form } from "./codegen/region-code.js";
 import { reachedFrom } from "./codegen/successors.js";
 import { Runtime } from "./codegen/runtime.js";
+import type { Threaded } from "./interpreter/threaded.js";
 
 /** Most blocks and instructions one region joins. */
 const REGION_BLOCKS = 256, REGION_INSTRUCTIONS = 2500;
@@ -21,13 +23,16 @@ export class Compiler {
   private readonly warm: number;
   private readonly promoteAfter: number;
 
+  private readonly threaded: Threaded | null;
+
   /** `hot` and `promote` as in EngineOptions. */
-  constructor(cpu: Cpu, blocks: BlockCache, hot: number, promote: number, indirectEvent: number | null) {
+  constructor(cpu: Cpu, blocks: BlockCache, threaded: Threaded | null, hot: number, promote: number, indirectEvent: number | null) {
     this.cpu = cpu;
+    this.threaded = threaded;
     this.blocks = blocks;
     this.warm = Math.floor(hot * WARM);
     this.promoteAfter = promote;
-    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), indirectEvent);
+    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), threaded?.regions ?? [], indirectEvent);
   }
 
   /** Whether the host lets code be generated from strings (`node --disallow-code-generation-from-strings` does not). */
@@ -58,11 +63,13 @@ export class Compiler {
     const generated = regionTree(blocks, entry.mode, form);
     const { needed, heads, entries, sites, ops } = generated, tables = { sites, ops };
     const run = this.runtime.link(generated, `region_${(entry.eip >>> 0).toString(16)}`, (entry.mode & S.MODE_USER) !== 0);
+    const slot = this.threaded !== null && generated.encode !== null ? this.threaded.slot(run, tables) : null;
     const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * blocks.reduce((sum, b) => sum + b.instructions.length, 0) : Infinity;
     for (const [at, argument] of entries) {
       if (at !== entry && at.code?.form === "asm") continue;
       for (const block of at.code?.blocks ?? []) block.part(at);
-      at.code = { run, entry: argument, form: generated.form, needed, tables, blocks, promoteAt, entered: 0, instructions: 0 };
+      at.code = { run, entry: argument, form: generated.form, slot, needed, tables, blocks, promoteAt, entered: 0, instructions: 0 };
+      this.threaded?.open(at, at.code);
       for (const block of blocks) block.join(at);
     }
     for (const head of heads) head.head = true;

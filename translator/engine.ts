@@ -9,7 +9,7 @@ import { webAssembly } from "../hypervisor/webassembly.js";
 import { Retry, Trap } from "../hypervisor/trap.js";
 import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
-import type { RegionCode } from "./codegen/region.js";
+import type { RegionCode } from "./codegen/region-code.js";
 import { Compiler } from "./compiler.js";
 import * as T from "./interpreter/threaded.js";
 import type { Instruction } from "./isa/instruction.js";
@@ -128,7 +128,7 @@ export class Engine {
     machine.clock.onReschedule = () => { cpu.recheck = true; };
     cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
-    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
+    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.threaded, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */
@@ -343,12 +343,12 @@ export class Engine {
     this.cut = false;
     for (let block = this.lookup(); ; block = this.follow(block)) {
       const { code } = block;
-      if (code !== null && i32[S.BUDGET]! >= code.needed) {
-        compiler!.runtime.leave = false;
-        compiler!.runtime.region = code.tables;
+      const enough = code !== null && i32[S.BUDGET]! >= code.needed;
+      if (enough && !block.enterable) {
+        compiler!.runtime.enter(code.tables);
         this.enter(code);
         if (code.instructions >= code.promoteAt && block.code === code) compiler!.promote(block);
-      } else if (block.record !== 0 && !cut) {
+      } else if (block.record !== 0 && (enough || !cut)) {
         block = this.chain(block);
       } else {
         this.interpret(block, i32[S.BUDGET]!);
@@ -363,7 +363,7 @@ export class Engine {
     }
   }
 
-  /** Interprets a block and those that follow it; gives the last. */
+  /** Executes a block and those that follow it; gives the last. */
   private chain(first: Block): Block {
     const { i32 } = this.cpu;
     const threaded = this.threaded!;
@@ -378,16 +378,22 @@ export class Engine {
       why = threaded.chain(first.record);
     } catch (error) {
       const { running } = threaded;
-      i32[S.BUDGET] = i32[S.BUDGET]! - i32[S.INDEX]!;
-      this.leftAt(running!, i32[S.INDEX]!, true);
-      i32[S.INDEX] = 0;
-      throw error;
+      if (i32[S.ENTERED] !== 0) threaded.leaveEntered();
+      else {
+        i32[S.BUDGET] = i32[S.BUDGET]! - i32[S.INDEX]!;
+        this.leftAt(running!, i32[S.INDEX]!, true);
+        i32[S.INDEX] = 0;
+      }
+      if (!(error instanceof Retry)) throw error;
+      why = T.CHAIN_REFUSED;
     }
     const last = threaded.running!;
     if (why === T.CHAIN_LEFT) {
       this.leftAt(last, i32[S.INDEX]!, false);
       i32[S.INDEX] = 0;
-    } else if (why === T.CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
+    } else if (why === T.CHAIN_REFUSED) this.interpret(this.lookup(), 1);
+    else if (why === T.CHAIN_COUNTED) last.countEntries();
+    else if (why === T.CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
     else if (why === T.CHAIN_HOT) {
       threaded.lookLater(last);
       if (last.indirect) last.noteTarget(i32[S.EIP]!);

@@ -23,6 +23,7 @@ export interface HotSpot {
 export function hottest(cache: BlockCache, limit: number): HotSpot[] {
   const spots: { block: Block; generated: boolean; instructions: number }[] = [];
   for (const block of cache.all()) {
+    block.countEntries();
     if (block.code !== null) spots.push({ block, generated: true, instructions: block.code.instructions });
     if (block.heat !== 0) spots.push({ block, generated: false, instructions: block.heat * block.instructions.length });
   }

@@ -1,6 +1,7 @@
 import { webAssembly } from "../../hypervisor/webassembly.js";
 import type { Block } from "../../translator/block.js";
-import { type Form, type RegionTree, regionTree } from "../../translator/codegen/region.js";
+import { type RegionTree, regionTree } from "../../translator/codegen/region.js";
+import type { Form } from "../../translator/codegen/region-code.js";
 import { compileModule, compileText } from "../../translator/codegen/runtime.js";
 import { decoderFor } from "../../translator/isa/decode.js";
 import { FEATURES } from "../../translator/isa/opcodes.js";

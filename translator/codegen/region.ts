@@ -6,6 +6,7 @@ import { flagsSurelyWritten, type Instruction } from "../isa/instruction.js";
 import { format } from "../isa/format.js";
 import { semanticsOf } from "../isa/semantics/registry.js";
 import type { Op } from "../interpreter/bind.js";
+import type { Form, RegionTables } from "./region-code.js";
 import type { AsmModule } from "./asm-module.js";
 import * as A from "./ast.js";
 import { FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC } from "./conditions.js";
@@ -30,40 +31,6 @@ const n = (): Expression => A.identifier(BUDGET_LOCAL);
 const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
 const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
-
-/**
- * What a region's code names by number: where accesses that may fault stand, two words each (Site's `eip` and `giveBack`), and the
- * interpreter's closures that it runs.
- */
-export interface RegionTables { readonly sites: Int32Array; readonly ops: readonly Op[] }
-
-/** Generated code of a region, attached to the block it is entered by. */
-export interface RegionCode {
-  /**
-   * Runs until it must leave; EIP, registers, flags and BUDGET are then in the heap. Plain code takes how many instructions it
-   * runs at the most before it leaves at a loop's head, for newly optimised code is entered only from outside; asm.js code which
-   * of its entries is meant.
-   */
-  readonly run: (argument: number) => void;
-  /** The argument of asm.js code. */
-  readonly entry: number;
-  readonly form: Form;
-  /** Times it has been entered, and guest instructions executed in it. */
-  entered: number;
-  instructions: number;
-  /** Instructions that must be left in the budget to enter. */
-  readonly needed: number;
-  readonly tables: RegionTables;
-  readonly blocks: readonly Block[];
-  /** Instructions after which it is made anew in its faster form. */
-  readonly promoteAt: number;
-}
-
-/**
- * The two forms of a region's code. `plain` JavaScript starts at once, and the host optimises it as it runs; it may do anything.
- * `asm` validates as asm.js: compiled when it is made, which takes long, and fast from then on; integers only.
- */
-export type Form = "plain" | "asm";
 
 /** The code of a region before it is printed, and what it must be given to run. */
 export interface RegionTree extends RegionTables {

@@ -12,7 +12,8 @@ import { flagFunctions } from "./flag-functions.js";
 import { REGION_CALLS, relayed } from "./foreign.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName, SORTS } from "./memory-access.js";
-import { type Form, type RegionTables, type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
+import { type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
+import type { Form, RegionTables } from "./region-code.js";
 import type { Printer } from "./shell.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
@@ -50,8 +51,6 @@ export class Runtime {
   private readonly retry = new Retry();
   /** Site number of the access that threw. */
   site = -1;
-  /** A helper did what the region must be left for: time, interrupts or the region's own code have changed. */
-  leave = false;
   /** What an access in asm.js threw, until the code has put the guest's state right. */
   private failure: unknown = null;
   /** Values of RUNTIME_NAMES but for those of one region, for supervisor and for user code. */
@@ -59,10 +58,13 @@ export class Runtime {
   private readonly foreign: Readonly<Record<string, unknown>>;
   /** The same as functions of WebAssembly, once there is a module to link with them. */
   private relay: Readonly<Record<string, unknown>> | null = null;
-  /** Of the asm.js code that runs; to be set before it is entered. */
-  region: RegionTables = { ops: [], sites: new Int32Array(0) };
+  /** Those of the code that the run loop has entered, and of all code that is entered without it (S.REGION). */
+  private entered: RegionTables = { ops: [], sites: new Int32Array(0) };
+  private readonly regions: readonly RegionTables[];
 
-  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, indirectEvent: number | null) {
+  /** `regions`: tables by S.REGION, which is not 0. */
+  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, regions: readonly RegionTables[], indirectEvent: number | null) {
+    this.regions = regions;
     this.cpu = cpu;
     this.holdsCode = holdsCode;
     const { heap } = cpu;
@@ -91,6 +93,22 @@ export class Runtime {
       },
       fault: (budget: number) => this.rethrow(budget, this.region.sites),
     };
+  }
+
+  /** A helper did what the region must be left for: time, interrupts or the region's own code have changed. */
+  get leave(): boolean { return this.cpu.i32[S.LEAVE] !== 0; }
+  set leave(value: boolean) { this.cpu.i32[S.LEAVE] = value ? 1 : 0; }
+
+  /** To be called before code is entered by the run loop. */
+  enter(tables: RegionTables): void {
+    this.leave = false;
+    this.cpu.i32[S.REGION] = 0;
+    this.entered = tables;
+  }
+
+  private get region(): RegionTables {
+    const number = this.cpu.i32[S.REGION]!;
+    return number === 0 ? this.entered : this.regions[number]!;
   }
 
   /** Makes a region's code runnable. */

@@ -19,9 +19,11 @@ export interface RegionParts {
   readonly spill: readonly Statement[];
   readonly reload: readonly Statement[];
   readonly needed: number;
-  /** The local that says where the dispatching node goes, if there is one: asm.js code takes it as its parameter. */
+  /** The local that says where the dispatching node goes, if there is one: asm.js code takes it as its parameter, which else means nothing. */
   readonly selector: string | null;
 }
+
+const UNUSED = "$0";
 
 /** Locals of plain code: its locals hold the guest's state; the budget under which it leaves at loop heads. */
 export const LIVE = "$l", SOFT_LIMIT = "$q";
@@ -60,7 +62,7 @@ export function plainShell({ body, spill, reload, needed }: RegionParts, locals:
 
 /** An asm.js module; `fault` throws what the access that faulted would have thrown. */
 export function asmShell({ entry, body, spill, reload, selector }: RegionParts, context: AccessContext): AsmModule {
-  return asmModule(`region_${(entry >>> 0).toString(16)}`, selector === null ? [] : [selector], [
+  return asmModule(`region_${(entry >>> 0).toString(16)}`, [selector ?? UNUSED], [
     A.statement(A.assign(BUDGET_LOCAL, budget)), ...reload,
     A.labeled(FAULT, A.block([A.labeled(EXIT, A.block([...body])), ...leave(spill), A.returns()])),
     ...spill, A.statement(A.call("fault", [n])),

@@ -10,9 +10,14 @@ import { RECORDS_BASE, RECORDS_BYTES } from "../../hypervisor/heap.js";
 export const COUNT = 0, BLOCK_EIP = 1, BLOCK_MODE = 2, EXEC_WORD = 3;
 /** EIP behind it; BLOCK_* bits; times executed, and how many until the run loop is to look at it; the last target noted; its number. */
 export const NEXT_EIP = 4, BITS = 5, HEAT = 6, LOOK_AT = 7, NOTED = 8, NUMBER = 9;
-export const FIRST_INSTRUCTION = 10;
+/** Record of the entrance to generated code that `chain` can enter, or 0. */
+export const ENTRANCE = 10;
+export const FIRST_INSTRUCTION = 11;
 
-/** BITS: the last instruction sets EIP; where it goes is to be noted; generated code is entered here. */
+/** Words of an entrance's record: its function in the table and that one's argument, instructions that must be left in the budget, times entered, instructions executed. */
+export const FUNCTION = 0, ARGUMENT = 1, NEEDED = 2, ENTRIES = 3, EXECUTED = 4;
+
+/** BITS: the last instruction sets EIP; where it goes is to be noted; there is generated code that the run loop alone can enter. */
 export const BLOCK_TRANSFERS = 1, BLOCK_NOTES = 2, BLOCK_COMPILED = 4;
 
 /** No TLB word: present ones are odd. The block is found by the run loop alone. */

@@ -13,6 +13,7 @@ import { parametersOf } from "../codegen/splice.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
 import { INDIRECT, recordWord } from "../codegen/wasm-encode.js";
 import type { Block } from "../block.js";
+import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
 import { type Inline, instructionShape, type Shape, shapeTree } from "./emission.js";
@@ -22,9 +23,13 @@ import { slowAccesses } from "./slow-accesses.js";
 /**
  * Why `chain` came back. CHAIN_LOOK_UP: the next block is to be found by the run loop, or is too long for what is left of the budget;
  * CHAIN_MISSED: the same, and where the last block has gone is to be noted; CHAIN_HOT: the last block has been executed as often as its LOOK_AT says;
- * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more.
+ * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more; CHAIN_REFUSED: generated code leaves the instruction at EIP to the
+ * interpreter; CHAIN_COUNTED: an entrance's count is to be taken down.
  */
-export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3;
+export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3, CHAIN_REFUSED = 4, CHAIN_COUNTED = 5;
+
+/** Instructions an entrance counts before they are taken down. */
+const COUNTED = 0x3fffffff;
 
 /** Executions after which no block is to be looked at. */
 const NEVER = 0x7fffffff;
@@ -37,7 +42,7 @@ const CLOSURE_HANDLER = 0;
 const CLOSURE: Signatures = { closure: { parameters: 1, result: false } };
 const HANDLER = { parameters: 1, result: false };
 
-const field = (name: "b" | "c", word: number): string => `${recordWord(word)}(${name})`;
+const field = (name: "b" | "c" | "e", word: number): string => `${recordWord(word)}(${name})`;
 const setField = (name: string, word: number): string => `i32[(${name} + ${4 * word}) >> 2]`;
 
 /** The loops, in the subset of asm.js-lower's input; i32 is the heap. */
@@ -57,28 +62,61 @@ const LOOPS: Readonly<Record<string, string>> = {
       i = i + 1;
     }
   }`,
-  /** Executes blocks as long as each one's successor is known; gives why not. */
+  /** Enters generated code by an entrance; gives whether it has to be looked at. */
+  enter: `(e) => {
+    let done = 0;
+    const budget = i32[${S.BUDGET}], eip = i32[${S.EIP}];
+    i32[${S.ENTRY_BUDGET}] = budget;
+    i32[${S.LEAVE}] = 0;
+    i32[${S.REGION}] = ${field("e", R.FUNCTION)};
+    ${setField("e", R.ENTRIES)} = ${field("e", R.ENTRIES)} + 1 | 0;
+    ${INDIRECT}(${field("e", R.ARGUMENT)}, ${field("e", R.FUNCTION)});
+    done = budget - i32[${S.BUDGET}] | 0;
+    ${setField("e", R.EXECUTED)} = ${field("e", R.EXECUTED)} + done | 0;
+    if (done === 0) {
+      if (i32[${S.EIP}] === eip) return ${CHAIN_REFUSED};
+    }
+    return ${field("e", R.EXECUTED)} > ${COUNTED} ? ${CHAIN_COUNTED} : 0;
+  }`,
+  /** Interprets a block, all of which the budget must have room for; gives why the next is not to follow. */
+  interpret: `(b) => {
+    let i = 0, heat = 0;
+    const n = ${field("b", R.COUNT)};
+    i = block(b, n);
+    i32[${S.BUDGET}] = i32[${S.BUDGET}] - i;
+    if (i < n) {
+      i32[${S.INDEX}] = i;
+      return ${CHAIN_LEFT};
+    }
+    i32[${S.INDEX}] = 0;
+    if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
+    heat = ${field("b", R.HEAT)} + 1 | 0;
+    ${setField("b", R.HEAT)} = heat;
+    if (heat >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
+    if ((${field("b", R.BITS)} & ${R.BLOCK_NOTES}) !== 0) {
+      if (${field("b", R.NOTED)} !== i32[${S.EIP}]) return ${CHAIN_MISSED};
+    }
+    return 0;
+  }`,
+  /** Executes blocks and generated code as long as what follows is known; gives why not. */
   chain: `(b) => {
-    let n = 0, i = 0, heat = 0, eip = 0, mode = 0, c = 0;
+    let why = 0, eip = 0, mode = 0, c = 0, e = 0;
     L: for (;;) {
-      n = ${field("b", R.COUNT)};
-      if (i32[${S.BUDGET}] < n) return ${CHAIN_LOOK_UP};
       i32[${S.RUNNING}] = b;
-      i = block(b, n);
-      i32[${S.BUDGET}] = i32[${S.BUDGET}] - i;
-      if (i < n) {
-        i32[${S.INDEX}] = i;
-        return ${CHAIN_LEFT};
+      e = ${field("b", R.ENTRANCE)};
+      if (e !== 0) {
+        if (i32[${S.BUDGET}] < ${field("e", R.NEEDED)}) e = 0;
       }
-      i32[${S.INDEX}] = 0;
-      if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
-      heat = ${field("b", R.HEAT)} + 1 | 0;
-      ${setField("b", R.HEAT)} = heat;
-      if (heat >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
+      if (e !== 0) {
+        i32[${S.ENTERED}] = e;
+        why = enter(e);
+        i32[${S.ENTERED}] = 0;
+      } else {
+        if (i32[${S.BUDGET}] < ${field("b", R.COUNT)}) return ${CHAIN_LOOK_UP};
+        why = interpret(b);
+      }
+      if (why !== 0) return why;
       eip = i32[${S.EIP}];
-      if ((${field("b", R.BITS)} & ${R.BLOCK_NOTES}) !== 0) {
-        if (${field("b", R.NOTED)} !== eip) return ${CHAIN_MISSED};
-      }
       if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
       c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
       if (c === 0) return ${CHAIN_LOOK_UP};
@@ -91,6 +129,9 @@ const LOOPS: Readonly<Record<string, string>> = {
     }
   }`,
 };
+
+/** Those of the loops that give a result. */
+const RESULT = new Set(["block", "enter", "interpret", "chain"]);
 
 interface Loops {
   readonly one: (instruction: number) => void;
@@ -129,6 +170,9 @@ export class Threaded {
   private closures: Op[] = [];
   private blocks: Block[] = [];
   private readonly hot: number;
+  /** What each region's code names, by the code's number in the table, and numbers that are free again. A region that runs may have been dropped: its entry stays. */
+  readonly regions: RegionTables[] = [];
+  private readonly free: number[] = [];
 
   /** Whether the host and this heap allow for it. */
   static available({ heap }: Cpu): boolean {
@@ -179,11 +223,29 @@ export class Threaded {
     const { physical, eip, mode, nextEip } = block;
     const found = (mode & S.MODE_FLAT) !== 0 && block.crossFrame < 0;
     const bits = (block.transfers ? R.BLOCK_TRANSFERS : 0) | (block.indirect ? R.BLOCK_NOTES : 0);
-    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.hot, 0, this.blocks.length];
+    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.hot, 0, this.blocks.length, 0];
     const record = this.area.allocate(head, instructions);
     if (record === 0) return;
     this.blocks.push(block);
     block.attach(this.cpu.i32, record);
+  }
+
+  /** Puts a region's code where `chain` can enter it. */
+  slot(run: unknown, tables: RegionTables): RegionSlot {
+    const index = this.free.pop() ?? this.table.grow(1);
+    this.table.set(index, run);
+    this.regions[index] = tables;
+    return new RegionSlot(index, () => {
+      this.table.set(index, null);
+      this.free.push(index);
+    });
+  }
+
+  /** Lets `chain` enter the generated code of a block, if there is room for the record. */
+  open(block: Block, { slot, entry, needed }: RegionCode): void {
+    if (slot === null || block.record === 0) return;
+    const entrance = this.area.allocate([slot.index, entry, needed, 0, 0]);
+    if (entrance !== 0) block.open(entrance);
   }
 
   /** The block whose record S.RUNNING is; undefined before there is one. */
@@ -249,6 +311,14 @@ export class Threaded {
     return this.loops.chain(record);
   }
 
+  /** After an exception out of generated code that `chain` has entered: counts what it has executed. */
+  leaveEntered(): void {
+    const { i32 } = this.cpu;
+    const executed = (i32[S.ENTERED]! >> 2) + R.EXECUTED;
+    i32[executed] = i32[executed]! + i32[S.ENTRY_BUDGET]! - i32[S.BUDGET]!;
+    i32[S.ENTERED] = 0;
+  }
+
   /** Lets `chain` find a block that is the code at its EIP. */
   expect({ record, eip }: Block): void {
     this.cpu.i32[(R.JUMP_TABLE >> 2) + ((eip ^ eip >>> R.JUMP_BITS) & ((1 << R.JUMP_BITS) - 1))] = record;
@@ -262,7 +332,7 @@ function execWord(physical: number, eip: number): number {
 
 function loop(name: string, source: string): AsmFunction {
   const tree = A.parseFunction(source);
-  return asmFunction(name, parametersOf(tree), tree.body.body, name === "block" || name === "chain");
+  return asmFunction(name, parametersOf(tree), tree.body.body, RESULT.has(name));
 }
 
 function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {

@@ -6,7 +6,8 @@ var slow_load32 = foreign.slow_load32;
 var slow_update32 = foreign.slow_update32;
 var slow_store32 = foreign.slow_store32;
 var fault = foreign.fault;
-function region_10000() {
+function region_10000($0) {
+$0 = $0 | 0;
 var $n = 0, r0 = 0, r1 = 0, r3 = 0, fo = 0, fd = 0, fs = 0, fx = 0, $e = 0, $b = 0, $s = 0, $g0_0 = 4, $g0_1 = 4, $o0_0 = 0, r = 0, fp = 0, $m = 0, $u = 0, $w = 0, $o0_1 = 0, fa = 0;
 $n = i32[14] | 0;
 r0 = i32[0] | 0;
