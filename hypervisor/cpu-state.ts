@@ -39,6 +39,8 @@ export const FAULTED = SCRATCH;
 export const SEG_REACH = SCRATCH + 4;
 /** Two words of Ledger.tally. */
 export const TALLY = SCRATCH + 8;
+/** Iterations that generated code has done of the repeated string instruction which the interpreter now goes on with. */
+export const STRING_DONE = SCRATCH + 10;
 export const STATE_WORDS = 256;
 
 /** The run loop's, which a reset leaves as they are: index of the running instruction in its block, and the index before which the block ends; the block's record. */

@@ -48,7 +48,7 @@ export class BlockBuilder {
     const pageEnd = RAM_BASE + (physical | (PAGE_SIZE - 1)) + 1;
     const { instructions, ops, records, cache, threaded } = this;
     instructions.length = ops.length = records.length = 0;
-    let at = start, transfers = false, crossFrame = -1;
+    let at = start, transfers = false, callout = false, crossFrame = -1;
     while (instructions.length < BLOCK_LIMIT) {
       const known = cache.find(cpu.u8, at, pageEnd, mode);
       let decoded = known >= 0 ? cache.instruction(known) : this.decode(cpu.u8, at, pageEnd, codeSize);
@@ -75,11 +75,12 @@ export class BlockBuilder {
       records.push(record);
       at += decoded.length;
       transfers = bound?.transfers === true;
+      callout = bound?.callout === true;
       if (bound?.ends === true || at >= pageEnd) break;
     }
     const block = new Block({
       physical, eip, mode, instructions: instructions.slice(), ops: ops.slice(), bytes: at - start, nextEip: wrap(eip + (at - start), mode),
-      crossFrame, transfers, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
+      crossFrame, transfers, callout, indirect: isIndirect(instructions[instructions.length - 1]!), cold: crossFrame >= 0,
     });
     threaded?.attach(block, records);
     return block;
@@ -120,7 +121,7 @@ export class BlockBuilder {
     const op = tooLong ? (): void => cpu.raise(GP, 0) : (): void => cpu.raise(UD);
     const bytes = crossFrame >= 0 ? MAX_LENGTH : Math.min(MAX_LENGTH, PAGE_SIZE - (physical & (PAGE_SIZE - 1)));
     return new Block({
-      physical, eip, mode, instructions: [], ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, indirect: false, cold: true,
+      physical, eip, mode, instructions: [], ops: [op], bytes, nextEip: eip, crossFrame, transfers: true, callout: false, indirect: false, cold: true,
     });
   }
 }

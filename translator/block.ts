@@ -20,6 +20,7 @@ export interface FoundBlock {
   readonly nextEip: number;
   readonly crossFrame: number;
   readonly transfers: boolean;
+  readonly callout: boolean;
   readonly indirect: boolean;
   readonly cold: boolean;
 }
@@ -60,6 +61,8 @@ export class Block {
   readonly crossFrame: number;
   /** The last op sets EIP itself. */
   readonly transfers: boolean;
+  /** The last op is a call of the monitor in its instruction's place. */
+  readonly callout: boolean;
   /** It ends in a near return or an indirect near jump or call. */
   readonly indirect: boolean;
   /** Generated code has been given up for this entry. */
@@ -82,6 +85,7 @@ export class Block {
     this.nextEip = found.nextEip;
     this.crossFrame = found.crossFrame;
     this.transfers = found.transfers;
+    this.callout = found.callout;
     this.indirect = found.indirect;
     this.cold = found.cold;
     this.instructions = found.instructions;

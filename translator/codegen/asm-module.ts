@@ -7,7 +7,7 @@ import { print } from "./print.js";
 import { FOREIGN, type Signatures } from "./foreign.js";
 import { parametersOf, treeOf } from "./splice.js";
 import { type Signature, wasmModule } from "./wasm-binary.js";
-import { type Callee, FunctionEncoder, INTRINSICS } from "./wasm-encode.js";
+import { BULK, type Callee, FunctionEncoder, INTRINSICS } from "./wasm-encode.js";
 
 /** Pure functions of ours that a module has a copy of, made from their own source. */
 const PURE: Readonly<Record<string, (...args: never[]) => number>> = { mulhu, mulhs, reverseBytes, lowestBit, highestBit, parity };
@@ -96,7 +96,7 @@ function printFunction({ name, parameters, locals, body }: AsmFunction): string 
  */
 export function encodeFunctions(mains: readonly AsmFunction[], pages: number, signatures: Signatures, indirect: Signature | null = null): Uint8Array {
   const { functions, imports } = closure(mains, (name) => PURE[name] !== undefined && !INTRINSICS.has(name));
-  const imported = imports.filter((name) => !INTRINSICS.has(name)).map((name) => ({ name, ...signatures[name]! }));
+  const imported = imports.filter((name) => !INTRINSICS.has(name) && !BULK.has(name)).map((name) => ({ name, ...signatures[name]! }));
   const callees = new Map<string, Callee>();
   for (const one of imported) callees.set(one.name, { ...one, index: callees.size });
   for (const one of functions) callees.set(one.name, { parameters: one.parameters.length, result: one.result, index: callees.size });

@@ -16,6 +16,8 @@ export const REGION_CALLS: Signatures = {
   indirect: { parameters: 0, result: false },
   rdtsc: { parameters: 1, result: true },
   op: { parameters: 1, result: true },
+  iterations: { parameters: 1, result: false },
+  executed: { parameters: 0, result: false },
   fault: { parameters: 1, result: false },
 };
 

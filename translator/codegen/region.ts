@@ -16,6 +16,7 @@ import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js
 import { LoopCaches, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { mayGoOn, regionSuccessors, replaced } from "./successors.js";
+import { emitBulk, isBulk } from "./string-emit.js";
 import { X87Run } from "./x87-run.js";
 import { innermostLoops, loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
@@ -155,6 +156,8 @@ class RegionBuilder {
           if (end === count) out.push(...this.go(node, block.nextEip, jump));
           continue;
         }
+      } else if (this.form === "asm" && isBulk(instruction) && !(last && block.callout)) {
+        out.push(...this.bulk(block, i, count));
       } else if (instruction.mnemonic === "RDTSC") {
         out.push(...this.timeStamp(block, i, count));
       } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || mayGoOn(instruction)) {
@@ -286,6 +289,29 @@ class RegionBuilder {
     return [call, A.ifThen(A.binary(asked, "===", A.literal(TSC_REFUSED)), A.block(slow), A.block([
       A.statement(this.emitter.writeRegister(S.EAX, 32, i32(S.EAX))), A.statement(this.emitter.writeRegister(S.EDX, 32, i32(S.EDX))),
       A.ifThen(A.binary(asked, "===", A.literal(TSC_LEAVE)), leave),
+    ]))];
+  }
+
+  /**
+   * REP MOVS or REP STOS. One that is not through is executed again as often as the budget allows, each time as one more instruction.
+   */
+  private bulk(block: Block, i: number, count: number): Statement[] {
+    const instruction = block.instructions[i]!, here = block.addresses[i]!, label = `R${(here >>> 0).toString(16)}`;
+    const rest = `${label}R`, next = `${label}N`;
+    this.emitter.begin(instruction, here, count - i, false);
+    const fast = emitBulk(this.emitter, instruction, tablesFor(this.context.user), label, rest);
+    const known = this.emitter.fork();
+    const slow = this.helper(block, i, count);
+    this.emitter.rejoin(known, this.emitter.fork());
+    return [A.labeled(next, A.block([
+      A.labeled(rest, A.block([A.labeled(label, A.forever([
+        ...fast,
+        A.ifThen(A.binary(this.emitter.readRegister(S.ECX, 32), "===", A.literal(0)), A.block([A.breakTo(next)])),
+        A.ifThen(A.binary(n(), "<=", A.literal(this.needed)), this.leaveBehind(A.literal(here), count - i - 1)),
+        A.statement(A.assign(BUDGET_LOCAL, add(n(), -1))),
+        A.continueTo(label),
+      ]))])),
+      ...slow,
     ]))];
   }
 

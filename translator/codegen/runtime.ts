@@ -86,7 +86,7 @@ export class Runtime {
       return [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]) : this.flaggingLoad(slow[kind][i])];
     });
     this.foreign = {
-      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...Object.fromEntries(halves) as Record<string, unknown>,
+      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...this.bulk(), ...Object.fromEntries(halves) as Record<string, unknown>,
       op: (k: number): boolean => {
         this.region.ops[k]!();
         return this.leave;
@@ -143,6 +143,18 @@ export class Runtime {
       [i32[S.EAX], i32[S.EDX]] = timeStampCounter(cpu) as [number, number];
       ledger.count(event);
       return this.leave ? TSC_LEAVE : TSC_DONE;
+    };
+  }
+
+  /** What string-emit.ts calls; WebAssembly has the first two itself. */
+  private bulk(): Readonly<Record<string, unknown>> {
+    const { u8, ledger } = this.cpu;
+    const event = ledger.id("instruction.string"), each = ledger.id("instruction.string_iteration");
+    return {
+      copyBytes: (to: number, from: number, bytes: number) => { u8.copyWithin(to, from, from + bytes); },
+      fillBytes: (at: number, value: number, bytes: number) => { u8.fill(value, at, at + bytes); },
+      iterations: (n: number) => ledger.count(each, n),
+      executed: () => ledger.count(event),
     };
   }
 

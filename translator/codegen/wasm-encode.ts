@@ -69,6 +69,9 @@ export const INTRINSICS: ReadonlyMap<string, (arg: (i: number) => void, out: Byt
   }],
 ]);
 
+/** Functions on a piece of the heap that are one instruction without a result: memory.copy and memory.fill of memory 0. */
+export const BULK: ReadonlyMap<string, readonly number[]> = new Map([["copyBytes", [0xfc, 0x0a, 0, 0]], ["fillBytes", [0xfc, 0x0b, 0]]]);
+
 /** A function that can be called: its number in the module. */
 export interface Callee extends Signature { readonly index: number }
 
@@ -262,6 +265,12 @@ export class FunctionEncoder {
     if (intrinsic !== undefined) {
       intrinsic((i) => this.expression(args[i]!), this.out);
       return name !== INDIRECT;
+    }
+    const bulk = BULK.get(name);
+    if (bulk !== undefined) {
+      for (const arg of args) this.expression(arg);
+      for (const byte of bulk) this.out.byte(byte);
+      return false;
     }
     const { index, result } = this.callee(name);
     for (const arg of args) this.expression(arg);

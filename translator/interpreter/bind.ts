@@ -25,6 +25,8 @@ export interface BoundInstruction {
   readonly anywhere: boolean;
   /** Its record (threaded.ts), or 0. */
   readonly record: number;
+  /** It is a call of the monitor in the instruction's place. */
+  readonly callout?: true;
 }
 
 /** Classes of the table's `cost` column that the ledger counts one by one; the rest costs cyclesPerInstruction alone. */
@@ -76,7 +78,7 @@ export class Binder {
       i32[S.EIP] = eip;
       translation.callout(eip, execute);
     };
-    return { op, ends: true, transfers: true, anywhere: false, record: 0 };
+    return { op, ends: true, transfers: true, anywhere: false, record: 0, callout: true };
   }
 
   private countingIndirect(translation: TranslationHooks, bound: BoundInstruction): BoundInstruction {

@@ -38,7 +38,8 @@ function run(cpu: Cpu, instruction: Instruction, operation: StringOperation): vo
   const repeated = instruction.rep !== "";
   const count = repeated ? cpu.reg(S.ECX, addrSize) >>> 0 : 1;
   // A single-stepped one traps after each iteration, and so does one that meets a data breakpoint (SDM vol. 3, 17.3.1.2 and 17.3.1.4).
-  const most = Math.min(count, (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0 ? 1 : ITERATIONS_AT_ONCE);
+  const most = Math.min(count, (i32[S.EFLAGS_SYS]! & S.FLAG_TF) !== 0 ? 1 : ITERATIONS_AT_ONCE - i32[S.STRING_DONE]!);
+  i32[S.STRING_DONE] = 0;
   const step = (i32[S.EFLAGS_SYS]! & S.FLAG_DF) !== 0 ? -(size >> 3) : size >> 3;
   const bulk = repeated && step > 0 ? operation.bulk : undefined;
   const offset = (value: number): number => addrSize === 16 ? value & 0xffff : value | 0;
