@@ -9,7 +9,7 @@ export interface CostProfile {
   /** Clock of the modelled processor in Hz. */
   readonly hz: number;
   /** Cycles of an instruction that no event makes dearer. */
-  readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string; /** Profile it is taken over from. */ readonly as?: string };
+  readonly cyclesPerInstruction: { readonly cycles: number; readonly source: string };
   /**
    * Entries of the modelled TLBs; the replacement is first in, first out. Large pages (2 or 4 MB) have entries of their own where
    * `largeData` and `largeInstruction` say how many, and share those of small pages where they do not.
@@ -17,6 +17,8 @@ export interface CostProfile {
   readonly tlb: { readonly data: number; readonly instruction: number; readonly largeData?: number; readonly largeInstruction?: number; readonly source: string };
   /** The last level of cache (hypervisor/cache.ts); a profile without one has no events `cache.*`. */
   readonly cache?: CacheProfile;
+  /** A far CALL, by whose time on two processors gates are taken over (`by: "gate"`); no event of its own. */
+  readonly farCall?: { readonly cycles: number; readonly source: string };
   /** Event name, or a family `vmexit.*`, to cycles added each time. The exact name wins over the family. */
   readonly costs: Readonly<Record<string, Cost>>;
 }
@@ -25,12 +27,12 @@ export interface CostProfile {
 export interface Cost {
   readonly cycles: number;
   readonly source: string;
-  /** `table, row, column` of the cell it was fitted to. */
-  readonly calibrated?: string;
+  /** `table, row, column` of the cell it was fitted to; of a sum, the cells of its parts. */
+  readonly calibrated?: string | readonly string[];
   /** `profile/event`, or `profile/event+event`: not fitted here, but taken over. */
   readonly as?: string;
-  /** How it is taken over: in cycles, in time, by the rate of instructions, by that of microcode (CPUID's time), or by that of VM exits. */
-  readonly by?: "cycles" | "time" | "instructions" | "microcode" | "exit";
+  /** How it is taken over: in cycles, in time, by the rate of instructions, by that of microcode (CPUID's time), or by that of gates (a far CALL's time). */
+  readonly by?: "cycles" | "time" | "instructions" | "microcode" | "gate";
 }
 
 /** Sizes of a set-associative cache, all powers of two but `ways`. */
@@ -49,6 +51,11 @@ export function priceKey(profile: CostProfile, name: string): string | undefined
     if (family in profile.costs) return family;
   }
   return undefined;
+}
+
+/** Cells that a price comes from, `table, row, column` each: one, several for a sum, none where it was measured. */
+export function cellsOf({ calibrated = [] }: Cost): readonly string[] {
+  return typeof calibrated === "string" ? [calibrated] : calibrated;
 }
 
 /** Cycles a profile adds for one event. */

@@ -44,6 +44,7 @@ export function checkProfile(value: unknown): CostProfile {
   if (profile.tlb?.largeData !== undefined) positive(profile.tlb.largeData, "tlb.largeData");
   if (profile.tlb?.largeInstruction !== undefined) positive(profile.tlb.largeInstruction, "tlb.largeInstruction");
   if (profile.cache !== undefined) checkCache(profile.cache);
+  if (profile.farCall !== undefined) priced(profile.farCall, "farCall");
   if (typeof profile.costs !== "object" || profile.costs === null) throw new Error("needs costs");
   for (const [event, cost] of Object.entries(profile.costs)) priced(cost, `costs["${event}"]`);
   return profile as CostProfile;

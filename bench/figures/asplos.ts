@@ -17,6 +17,8 @@ const HOWS: readonly How[] = ["native", "dbt", "hvm-shadow", "hvm"];
 const CR8 = "CR8 is 64-bit mode's, and this machine has none. The same register is written by LOCK MOV CR0, which is how AMD's processors give it to 32-bit code (APM vol. 3, MOV CRn). " +
   "What it becomes in each mode is what MOV CR8 becomes: the local APIC's TPR; an inlined store on the virtual CPU; a store in VT-x's virtual-APIC page (TPR shadow). No processor has both AMD's encoding and VT-x, and natively it is priced as any system instruction.";
 const FORKS = 40_000;
+/** What the two tables of whole programs run. */
+const WHOLE: Readonly<Record<Exclude<AsplosId, "asplos06-nano">, string>> = { "asplos06-forkwait": "fork", "asplos06-compile": "make" };
 
 /** Counted under the profile of the other tables, and priced anew. */
 const workloadJob = (name: string, how: How): FigureJob => ({ kind: "workload", name, how, profile: SOSP_PROFILE });
@@ -27,19 +29,23 @@ const nanoColumns = (): string[] => publication("asplos06").tables["nanobenchmar
 export function asplosJobs(id: AsplosId): FigureJob[] {
   switch (id) {
     case "asplos06-nano": return nanoColumns().flatMap((column) => HOWS.map((how) => nanoJob(shortName(column), how)));
-    case "asplos06-forkwait": return HOWS.map((how) => workloadJob("fork", how));
-    case "asplos06-compile": return HOWS.map((how) => workloadJob("make", how));
+    case "asplos06-forkwait": case "asplos06-compile": return HOWS.map((how) => workloadJob(WHOLE[id], how));
     default: return id satisfies never;
   }
+}
+
+/** Name of the job that fills a column. */
+export function asplosJobName(id: AsplosId, column: string): string {
+  return id === "asplos06-nano" ? column : WHOLE[id];
 }
 
 export function asplosTable(id: AsplosId, runs: Runs, base: CostProfile, profile: CostProfile): FigureTable {
   switch (id) {
     case "asplos06-nano": return nano(runs, profile);
-    case "asplos06-forkwait": return whole(id, "forkwait", "fork", runs, base, profile, (counted, operations) => counted.cycles / operations * FORKS / profile.hz, [
+    case "asplos06-forkwait": return whole(id, "forkwait", runs, base, profile, (counted, operations) => counted.cycles / operations * FORKS / profile.hz, [
       "40,000 times what one fork, exit and wait takes here, of the program that shares its C library, as a C program of theirs did: the pages and page tables that fork copies are what it costs, and a program that stands alone has a handful. Ours still has fewer than Linux's had, so it is the ratio that can be compared.",
     ]);
-    case "asplos06-compile": return whole(id, "compile", "make", runs, base, profile, (counted) => (counted.cycles - counted.idleCycles) / profile.hz, [
+    case "asplos06-compile": return whole(id, "compile", runs, base, profile, (counted) => (counted.cycles - counted.idleCycles) / profile.hz, [
       "Stand-in: the guest's workload make, as for the build of sosp03-figure3: for each source a shell, a driver, a compiler and an assembler, each forked, executed and linked to a shared library. Waiting for the disk is left out, since -j8 keeps the processor busy meanwhile. Ours takes milliseconds: only the ratio can be compared.",
     ]);
     default: return id satisfies never;
@@ -65,10 +71,10 @@ function nano(runs: Runs, profile: CostProfile): FigureTable {
   };
 }
 
-function whole(id: AsplosId, printedAs: string, name: string, runs: Runs, base: CostProfile, profile: CostProfile, seconds: (counted: Counted, operations: number) => number, notes: readonly string[]): FigureTable {
+function whole(id: keyof typeof WHOLE, printedAs: string, runs: Runs, base: CostProfile, profile: CostProfile, seconds: (counted: Counted, operations: number) => number, notes: readonly string[]): FigureTable {
   const { citation, provenance, tables } = publication("asplos06");
   const printed = tables[printedAs]!;
-  const { operations } = workload(name)!;
+  const name = WHOLE[id], { operations } = workload(name)!;
   const cells = HOWS.map((how): Raw => {
     const cell = runs.cell(workloadJob(name, how));
     const counted = reprice(cell, base, profile);

@@ -1,5 +1,6 @@
 /** Constants that were fitted: to which cell each, and to what. */
-import { type Cost, costOf, type CostProfile, priceKey } from "../../hypervisor/ledger.js";
+import { cellsOf, type Cost, costOf, type CostProfile, priceKey } from "../../hypervisor/ledger.js";
+import { ASPLOS_IDS, asplosJobName, type AsplosId } from "./asplos.js";
 import type { Bar, FigureTable, ShownCell } from "./model.js";
 import { makeFigures } from "./figures.js";
 import type { How } from "./jobs.js";
@@ -11,6 +12,7 @@ const ROUNDS = 200;
 const HOW_OF_ROW: Readonly<Record<string, How>> = { "L-UP": "native", native: "native", Xen: "paravirt", VMW: "dbt", "software VMM": "dbt", "hardware VMM": "hvm-shadow" };
 /** Cells' unit to cycles. */
 const MICROSECOND = 1e6;
+const FORKWAIT: AsplosId = "asplos06-forkwait";
 
 export interface Fitted {
   /** As the constants name it. */
@@ -22,11 +24,9 @@ export interface Fitted {
 /** Cells that a profile's constants were fitted to, without constants that are taken over. */
 export function fittedCells(profile: CostProfile): Fitted[] {
   const cells = new Map<string, string[]>();
-  for (const [event, { calibrated, as }] of Object.entries(profile.costs)) {
-    if (calibrated === undefined || as !== undefined) continue;
-    const events = cells.get(calibrated) ?? [];
-    events.push(event);
-    cells.set(calibrated, events);
+  for (const [event, cost] of Object.entries(profile.costs)) {
+    if (cost.as !== undefined) continue;
+    for (const cell of cellsOf(cost)) cells.set(cell, [...cells.get(cell) ?? [], event]);
   }
   return [...cells].map(([cell, events]) => ({ cell, events }));
 }
@@ -35,10 +35,15 @@ export function fittedCells(profile: CostProfile): Fitted[] {
 export async function calibrationTables(profiles: readonly CostProfile[]): Promise<FigureTable[]> {
   const names = [...new Set(profiles.flatMap(fittedCells).map(({ cell }) => cell))];
   const jobs = new Set(names.flatMap((cell) => {
-    const [id, row, ...column] = cell.split(", "), names = id!.startsWith("sosp03") ? sospWorkloads(id!, column.join(", ")) : [column.join(", ")];
-    return names.flatMap((name) => [`${name} ${HOW_OF_ROW[row!]}`, `${name} native`]);
+    const [id, row, ...column] = cell.split(", ") as [string, string, ...string[]];
+    return jobNames(id, column.join(", ")).flatMap((name) => [`${name} ${HOW_OF_ROW[row]}`, `${name} native`]);
   }));
   return makeFigures([...new Set(names.map((cell) => cell.split(", ")[0]!))], {}, ({ name, how }) => jobs.has(`${name} ${how}`));
+}
+
+function jobNames(id: string, column: string): string[] {
+  const asplos = ASPLOS_IDS.find((one) => one === id);
+  return asplos === undefined ? sospWorkloads(id, column) : [asplosJobName(asplos, column)];
 }
 
 /** The cell of our tables that a constant names; undefined when it does not exist or was not measured. */
@@ -53,19 +58,19 @@ export function takenOver({ as, by = "cycles" }: Cost, own: CostProfile, profile
   const [name, events] = as!.split("/") as [string, string];
   const from = profiles(name);
   const sum = events.split("+").reduce((total, event) => total + from.costs[event]!.cycles, 0);
-  const ratio = (event: string): number => own.costs[event]!.cycles / from.costs[event]!.cycles;
+  const microcode = ({ costs }: CostProfile): number => costs["instruction.system.cpuid"]!.cycles;
   const rate = {
     cycles: 1, time: own.hz / from.hz, instructions: own.cyclesPerInstruction.cycles / from.cyclesPerInstruction.cycles,
-    microcode: ratio("instruction.system.cpuid"), exit: ratio("vmexit.*"),
+    microcode: microcode(own) / microcode(from), gate: (own.farCall?.cycles ?? NaN) / (from.farCall?.cycles ?? NaN),
   }[by];
   return sum * rate;
 }
 
-/** Where the name of a taken-over constant's cell comes from: the first of those it is made of. */
-function originOf({ as, calibrated }: Cost, profiles: (name: string) => CostProfile): string | undefined {
-  if (as === undefined) return calibrated;
-  const [name, events] = as.split("/") as [string, string];
-  return originOf(profiles(name).costs[events.split("+")[0]!]!, profiles);
+/** Cells of all that a constant is made of, each once. */
+function originOf(cost: Cost, profiles: (name: string) => CostProfile): readonly string[] {
+  if (cost.as === undefined) return cellsOf(cost);
+  const [name, events] = cost.as.split("/") as [string, string];
+  return [...new Set(events.split("+").flatMap((event) => originOf(profiles(name).costs[event]!, profiles)))];
 }
 
 /**
@@ -80,9 +85,8 @@ export function calibrate(profiles: readonly CostProfile[], tables: readonly Fig
       for (const fitted of fittedCells(profile)) fitOne(profile, fitted, tables);
       for (const cost of Object.values(profile.costs)) {
         if (cost.as === undefined) continue;
-        Object.assign(cost, { cycles: takenOver(cost, profile, named) });
-        const cell = originOf(cost, named);
-        if (cell !== undefined) Object.assign(cost, { calibrated: cell });
+        const [cell, ...others] = originOf(cost, named);
+        Object.assign(cost, { cycles: takenOver(cost, profile, named), calibrated: others.length === 0 ? cell : [cell, ...others] });
       }
     }
   }
@@ -92,7 +96,7 @@ export function calibrate(profiles: readonly CostProfile[], tables: readonly Fig
 
 /**
  * What a cell's constants have to add up to, in cycles of one operation: the published value; beside a native kernel of another
- * size, ours and what the cell has beyond the native one.
+ * size, ours and what the cell has beyond the native one; of fork and wait, whose process is another's size too, ours times the ratio.
  */
 export function targetOf(cell: string, tables: readonly FigureTable[], profile: CostProfile): number {
   const found = findCell(tables, cell)!;
@@ -101,6 +105,7 @@ export function targetOf(cell: string, tables: readonly FigureTable[], profile: 
   // A rate: what it takes is in inverse proportion.
   if (found.bar && tables.find((table) => table.id === id)!.unit === "Mb/s") return found.bar.counted.cycles / found.bar.operations * found.ours! / found.published!;
   const native = tables.find((table) => table.id === id)!.cells.find((one) => one.mode === "native" && one.column === found.column);
+  if (id === FORKWAIT) return cyclesOf(native!.bar!, profile) * found.published! / native!.published!;
   if (unit === 1 || found.mode === "native" || !native?.bar || native.published === null) return found.published! * unit;
   return cyclesOf(native.bar, profile) + (found.published! - native.published) * unit;
 }

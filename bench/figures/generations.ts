@@ -91,5 +91,6 @@ function publishedRatio(column: string): number | null {
 
 /** Whether one of the two cells that the ratio is made of was fitted. */
 function fitted(profile: CostProfile, column: string): boolean {
-  return ["hardware VMM", "software VMM"].some((row) => statusOf(profile, "asplos06-nano", row, column) === "calibrated");
+  const table = NANO.includes(column) ? "asplos06-nano" : `asplos06-${column}`;
+  return ["hardware VMM", "software VMM"].some((row) => statusOf(profile, table, row, column) === "calibrated");
 }

@@ -1,5 +1,5 @@
 /** Counts priced anew, and cells compared with the published ones. */
-import { type CostProfile, costOf } from "../../hypervisor/ledger.js";
+import { cellsOf, type CostProfile, costOf } from "../../hypervisor/ledger.js";
 import type { Counted } from "../cell.js";
 import type { Bar, ShownCell, Status } from "./model.js";
 
@@ -16,14 +16,11 @@ export function reprice(counted: Counted, from: CostProfile, to: CostProfile): C
   return { ...counted, idleCycles, cycles: counted.instructions * to.cyclesPerInstruction.cycles + events + idleCycles };
 }
 
-/** The cell a profile's constants name when they were fitted to it: `table, row, column`. */
+/** Whether a profile's constants name this cell, so were fitted to it. */
 export function statusOf(profile: CostProfile, table: string, row: string | undefined, column: string): Status {
   if (row === undefined) return "predicted";
-  const fitted = Object.values(profile.costs).some(({ calibrated }) => {
-    const [id, mode, ...rest] = (calibrated ?? "").split(", ");
-    return id === table && mode === row && rest.join(", ") === shortName(column);
-  });
-  return fitted ? "calibrated" : "predicted";
+  const cell = `${table}, ${row}, ${shortName(column)}`;
+  return Object.values(profile.costs).some((cost) => cellsOf(cost).includes(cell)) ? "calibrated" : "predicted";
 }
 
 /** A column's name without its remark: `in (port 0x80)` is `in`. */

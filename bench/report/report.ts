@@ -1,5 +1,5 @@
 /** The comparison as one HTML file that needs nothing else: tables, charts drawn as SVG, and each cell's events. */
-import type { CostProfile } from "../../hypervisor/ledger.js";
+import { cellsOf, type CostProfile } from "../../hypervisor/ledger.js";
 import { MODES } from "../../vm/options.js";
 import { KINDS } from "../breakdown.js";
 import type { Comparison } from "../compare.js";
@@ -57,7 +57,7 @@ function sources(profile: CostProfile): string {
     ["instruction", short(profile.cyclesPerInstruction.cycles), profile.cyclesPerInstruction.source],
     ["TLB entries", `${profile.tlb.data} data, ${profile.tlb.instruction} code`, profile.tlb.source],
     ...Object.entries(profile.costs).map(([event, cost]): readonly [string, string, string] =>
-      [event, grouped(cost.cycles), cost.source + (cost.calibrated === undefined ? "" : ` Calibrated to ${cost.calibrated}.`)]),
+      [event, grouped(cost.cycles), cost.source + (cost.calibrated === undefined ? "" : ` Calibrated to ${cellsOf(cost).join("; ")}.`)]),
   ];
   return element("table", { class: "sources" }, [
     element("thead", {}, element("tr", {}, ["event", "cycles", "source"].map((text) => element("th", {}, text)))),
