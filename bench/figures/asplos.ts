@@ -43,7 +43,7 @@ export function asplosTable(id: AsplosId, runs: Runs, base: CostProfile, profile
   switch (id) {
     case "asplos06-nano": return nano(runs, profile);
     case "asplos06-forkwait": return whole(id, "forkwait", runs, base, profile, (counted, operations) => counted.cycles / operations * FORKS / profile.hz, [
-      "40,000 times what one fork, exit and wait takes here, of the program that shares its C library, as a C program of theirs did: the pages and page tables that fork copies are what it costs, and a program that stands alone has a handful. Ours still has fewer than Linux's had, so it is the ratio that can be compared.",
+      "40,000 times what one fork, exit and wait takes here, of the program that shares its C library, as a C program of theirs did: the pages and page tables that fork copies are what it costs, and a program that stands alone has a handful. Ours still has fewer than Linux's had, so it is the ratio that can be compared, and that a switch of shadow tables (shadow.switch) is fitted to.",
     ]);
     case "asplos06-compile": return whole(id, "compile", runs, base, profile, (counted) => (counted.cycles - counted.idleCycles) / profile.hz, [
       "Stand-in: the guest's workload make, as for the build of sosp03-figure3: for each source a shell, a driver, a compiler and an assembler, each forked, executed and linked to a shared library. Waiting for the disk is left out, since -j8 keeps the processor busy meanwhile. Ours takes milliseconds: only the ratio can be compared.",
