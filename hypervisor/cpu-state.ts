@@ -49,6 +49,11 @@ export const INDEX = STATE_WORDS, END = STATE_WORDS + 1, RUNNING = STATE_WORDS +
 export const ENTERED = STATE_WORDS + 4, ENTRY_BUDGET = STATE_WORDS + 5, REGION = STATE_WORDS + 6;
 /** Nonzero: the region that runs must be left behind the running instruction. */
 export const LEAVE = STATE_WORDS + 7;
+/**
+ * A writable page that generated code has found in the data TLB for an access at ESP: its linear address, or STACK_NONE, which is equal to no address
+ * rounded down to an operand's size and its page; and how far from there it is in the heap. Two words for supervisor code, two for user code.
+ */
+export const STACK_PAGE = STATE_WORDS + 8, STACK_DELTA = STACK_PAGE + 1, STACK_USER = 2, STACK_NONE = 4;
 /** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
 export const RECHECK = STATE_WORDS + 3;
 

@@ -1,4 +1,5 @@
 import { LastLevelCache } from "./cache.js";
+import * as S from "./cpu-state.js";
 import { RAM_BASE, TLB_PAGES, TLB_SUPERVISOR_EXEC, TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_EXEC, TLB_USER_READ, TLB_USER_WRITE } from "./heap.js";
 import type { Cpu } from "./cpu.js";
 import { breakpointsHit, WATCH_ACCESS, WATCH_WRITE } from "./debug-registers.js";
@@ -116,6 +117,7 @@ export class Mmu {
     this.codeWalkEvent = cpu.ledger.id("tlb.walk_instruction");
     this.evictEvent = cpu.ledger.id("tlb.evict");
     this.referenceEvent = cpu.ledger.id("tlb.reference");
+    this.i32[S.STACK_PAGE] = this.i32[S.STACK_PAGE + S.STACK_USER] = S.STACK_NONE;
   }
 
   setPrivilege(user: boolean): void {
@@ -286,6 +288,7 @@ export class Mmu {
 
   /** Writes the heap's tables for a page from `info`. */
   private exposeData(page: number): void {
+    this.forgetStack(page);
     const info = this.info[page]!;
     const frame = info >>> 12;
     const kind = this.memory.kindOf(frame);
@@ -299,8 +302,16 @@ export class Mmu {
     i32[TLB_USER_WRITE + page] = (info & INFO_USER_WRITE) !== 0 ? writable : 0;
   }
 
+  /** What generated code has kept of a page's entry. */
+  private forgetStack(page: number): void {
+    const { i32 } = this, la = page << 12;
+    if (i32[S.STACK_PAGE] === la) i32[S.STACK_PAGE] = S.STACK_NONE;
+    if (i32[S.STACK_PAGE + S.STACK_USER] === la) i32[S.STACK_PAGE + S.STACK_USER] = S.STACK_NONE;
+  }
+
   private dropData(page: number): void {
     const { i32 } = this;
+    this.forgetStack(page);
     this.info[page] = this.info[page]! & CODE_BITS;
     i32[TLB_SUPERVISOR_READ + page] = 0;
     i32[TLB_USER_READ + page] = 0;

@@ -1,8 +1,9 @@
 import type { AnyNode, AssignmentExpression, BinaryExpression, CallExpression, Expression, MemberExpression, Statement } from "acorn";
-import { FAULTED } from "../../hypervisor/cpu-state.js";
+import { FAULTED, STACK_NONE } from "../../hypervisor/cpu-state.js";
 import { assign, assigned, assignElement, binary, block, breakTo, call, conditional, element, forever, identifier, ifThen, labeled, literal, numberOf, returns, sequence, statement, unary } from "./ast.js";
 import type { Site } from "./emit.js";
-import { type Access, accessOf, type AccessTables, type PageCache, slowName } from "./memory-access.js";
+import { type Access, accessOf, type AccessTables, type PageCache, slowName, type StackAccesses } from "./memory-access.js";
+import { stackName, stackWords } from "./stack-access.js";
 
 /**
  * Generated code in the form that validates as asm.js (asmjs.org/spec): the host compiles it ahead of time, so that it
@@ -18,11 +19,11 @@ export const FAULT = "F";
 /** Locals of an access: address, word of the TLB, value stored; the TLB word of a read-modify-write. */
 const ADDRESS = "$a", WORD = "$s", VALUE = "$v", UPDATE_WORD = "$w";
 
-/** What accesses depend on: where the TLB's tables are, and the loops that sites are in. */
-export interface AccessContext extends AccessTables { readonly sites: readonly Pick<Site, "loop">[] }
+/** What accesses depend on: where the TLB's tables are, the loops that sites are in, and what is at ESP. */
+export interface AccessContext extends AccessTables { readonly sites: readonly Pick<Site, "loop">[]; readonly stack: { readonly accesses: StackAccesses; readonly user: boolean } | null }
 
 /** Bit 2 is in no page and no alignment, so that NO_PAGE is equal to no masked address. */
-const NO_PAGE = 4, PAGE_MASK = -4096;
+const NO_PAGE = STACK_NONE, PAGE_MASK = -4096;
 
 /** Statements that empty page caches. */
 export function forgetPages(caches: readonly PageCache[]): Statement[] {
@@ -37,6 +38,8 @@ interface Typed { readonly e: Expression; readonly type: Type }
 
 const zero = literal(0);
 const RELATIONS = new Map([["<", "<"], ["<=", "<="], [">", ">"], [">=", ">="], ["===", "=="], ["!==", "!="]]);
+
+const LEAVE_IF_FAULTED = ifThen(binary(element("i32", literal(FAULTED)), "|", zero), breakTo(FAULT));
 
 const signed = ({ e, type }: Typed): Expression => type === "signed" || type === "fixnum" ? e : binary(e, "|", zero);
 const int = (t: Typed): Expression => t.type === "intish" ? signed(t) : t.e;
@@ -154,8 +157,9 @@ export class AsmLowerer {
     const stored = value === null ? null : this.held(this.expression(value), VALUE, out);
     const word = kind === "update" || (kind === "store" && this.updated === site) ? UPDATE_WORD : WORD;
     this.locals.add(word);
-    const loop = this.context.sites[site]!.loop;
-    const cache = word === WORD || kind === "update" ? loop?.of(kind, site) ?? null : null;
+    const { loop } = this.context.sites[site]!;
+    if (kind !== "update" && word === WORD && this.context.stack?.accesses.has(kind, site) === true) return this.atStack(kind, z, at, stored, site, into, out);
+    const cache = word !== WORD && kind !== "update" ? null : loop?.of(kind, site) ?? null;
     const look = word === WORD || kind === "update" ? statement(assign(word, this.tlbWord(at, kind !== "load"))) : null;
     this.updated = kind === "update" ? site : -1;
     const place = binary(binary(at, "+", identifier(word)), "-", literal(1));
@@ -169,7 +173,7 @@ export class AsmLowerer {
     };
     const refused = block([
       statement(stored === null ? assign(into, asked) : asked), ...this.forget(loop?.all ?? []),
-      ifThen(binary(element("i32", literal(FAULTED)), "|", zero), breakTo(FAULT)),
+      LEAVE_IF_FAULTED,
     ]);
     if (into !== "") this.locals.add(into);
     if (cache === null) {
@@ -179,14 +183,28 @@ export class AsmLowerer {
     }
     this.pages.add(cache.page);
     this.locals.add(cache.page).add(cache.delta);
-    const samePage = binary(binary(at, "&", literal(PAGE_MASK | (z >> 3) - 1)), "==", binary(identifier(cache.page), "|", zero));
     const within = binary(at, "+", identifier(cache.delta));
     const take = kind === "update" ? [statement(assign(word, binary(identifier(cache.delta), "|", literal(1))))] : [];
     const keep = [statement(assign(cache.page, binary(at, "&", literal(PAGE_MASK)))), statement(assign(cache.delta, binary(binary(identifier(word), "-", literal(1)), "|", zero)))];
     out.push(ifThen(
-      samePage, block([...take, fast(within)]),
+      samePage(at, identifier(cache.page), z), block([...take, fast(within)]),
       block([...(look === null ? [] : [look]), ifThen(hits(at, identifier(word), z), block([...keep, fast(within)]), refused)]),
     ));
+  }
+
+  /** See stack-access.ts. */
+  private atStack(kind: "load" | "store", z: number, at: Expression, stored: Expression | null, site: number, into: string, out: Statement[]): void {
+    const { page, delta } = stackWords(this.context.stack!.user);
+    const other = stackName(kind, z), address = binary(at, "|", zero), number = literal(site);
+    this.called.add(other);
+    const [array, index] = cell(binary(at, "+", binary(element("i32", literal(delta)), "|", zero)), z);
+    const [fast, slow] = stored === null
+      ? [assign(into, binary(element(array, index), "|", zero)), assign(into, binary(call(other, [address, number]), "|", zero))]
+      : [assignElement(array, index, stored), call(other, [address, binary(stored, "|", zero), number])];
+    if (into !== "") this.locals.add(into);
+    out.push(ifThen(samePage(at, element("i32", literal(page)), z), block([statement(fast)]), block([
+      statement(slow), ...this.forget(this.context.sites[site]!.loop?.all ?? []), LEAVE_IF_FAULTED,
+    ])));
   }
 
   private forget(caches: readonly PageCache[]): Statement[] {
@@ -296,6 +314,11 @@ function compared(operator: string, left: Typed, right: Typed): Typed {
     return { e: binary(left.e, operator as "<", right.e), type: "int" };
   }
   return { e: binary(signed(left), operator as "<", signed(right)), type: "int" };
+}
+
+/** Test that an operand of `z` bits is on the page whose linear address is `page`, and aligned. */
+function samePage(at: Expression, page: Expression, z: number): Expression {
+  return binary(binary(at, "&", literal(PAGE_MASK | (z >> 3) - 1)), "==", binary(page, "|", zero));
 }
 
 /** Test that the TLB word serves an access of `z` bits on the fast path (heap.ts). */

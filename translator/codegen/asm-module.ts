@@ -2,10 +2,11 @@ import type { Statement } from "acorn";
 import { parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { type AccessContext, AsmLowerer } from "./asm-lower.js";
-import { assign, binary, identifier, literal, program, statement } from "./ast.js";
+import { assign, binary, identifier, literal, parseFunction, program, statement } from "./ast.js";
 import { print } from "./print.js";
 import { FOREIGN, type Signatures } from "./foreign.js";
 import { parametersOf, treeOf } from "./splice.js";
+import { stackSource } from "./stack-access.js";
 import { type Signature, wasmModule } from "./wasm-binary.js";
 import { BULK, type Callee, FunctionEncoder, INTRINSICS } from "./wasm-encode.js";
 
@@ -25,7 +26,7 @@ export interface AsmFunction {
   readonly called: ReadonlySet<string>;
 }
 
-const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [] };
+const NO_ACCESSES: AccessContext = { read: 0, write: 0, sites: [], stack: null };
 
 export function asmFunction(name: string, parameters: readonly string[], body: readonly Statement[], result: boolean, context: AccessContext = NO_ACCESSES): AsmFunction {
   const lowerer = new AsmLowerer(context);
@@ -55,7 +56,26 @@ export interface AsmModule {
 
 export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmModule {
   const main = asmFunction(name, parameters, body, false, context);
-  return { print: () => printModule(main), encode: (pages) => encodeFunctions([main], pages, FOREIGN) };
+  const mains = [main, ...stackFunctions(main, context)];
+  return { print: () => printModule(mains), encode: (pages) => encodeFunctions(mains, pages, FOREIGN) };
+}
+
+const stack = new Map<string, AsmFunction>();
+
+/** Those of the functions of stack-access.ts that a function calls. */
+function stackFunctions({ called }: AsmFunction, context: AccessContext): AsmFunction[] {
+  if (context.stack === null) return [];
+  const tables = { read: context.read, write: context.write, user: context.stack.user };
+  return [...called].flatMap((name) => {
+    const source = stackSource(name, tables);
+    if (source === undefined) return [];
+    let made = stack.get(source);
+    if (made === undefined) {
+      const tree = parseFunction(source);
+      stack.set(source, made = asmFunction(name, parametersOf(tree), tree.body.body, name.includes("load")));
+    }
+    return [made];
+  });
 }
 
 /** `mains`, the functions they need of ours that `own` wants in the module, and the names of all others that are called. */
@@ -74,13 +94,14 @@ function closure(mains: readonly AsmFunction[], own: (name: string) => boolean):
   return { functions, imports: [...called].filter((callee) => !own(callee)) };
 }
 
-function printModule(main: AsmFunction): string {
-  const { functions, imports } = closure([main], (name) => PURE[name] !== undefined);
+/** The first of `mains` is the export. */
+function printModule(mains: readonly AsmFunction[]): string {
+  const { functions, imports } = closure(mains, (name) => PURE[name] !== undefined);
   return [
     '"use asm";\n',
     ...VIEWS.map(([view, type]) => `var ${view} = new stdlib.${type}(heap);\n`),
     ...imports.map((callee) => `var ${callee} = ${STANDARD.has(callee) ? "stdlib.Math" : "foreign"}.${callee};\n`),
-    ...functions.map(printFunction), `return ${main.name};\n`,
+    ...functions.map(printFunction), `return ${mains[0]!.name};\n`,
   ].join("");
 }
 

@@ -2,6 +2,7 @@ import type { AnyNode, IfStatement, Statement } from "acorn";
 import { FAULT } from "./asm-lower.js";
 import { EXIT } from "./emit.js";
 import { SLOW } from "./memory-access.js";
+import { STACK } from "./stack-access.js";
 
 /**
  * Which way an `if` of generated code goes as a rule, or undefined: what calls the slow half of an access, or only leaves the
@@ -25,7 +26,7 @@ function isSeldom(node: Statement): boolean {
 
 function callsSlow(node: AnyNode): boolean {
   switch (node.type) {
-    case "CallExpression": return node.callee.type === "Identifier" && node.callee.name.startsWith(SLOW);
+    case "CallExpression": return node.callee.type === "Identifier" && (node.callee.name.startsWith(SLOW) || node.callee.name.startsWith(STACK));
     case "AssignmentExpression": return callsSlow(node.right);
     case "BinaryExpression": return callsSlow(node.left);
     default: return false;

@@ -7,7 +7,7 @@ import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
 import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
-import { type Access, type LoopCaches, tablesFor } from "./memory-access.js";
+import { type Access, type LoopCaches, type StackAccesses, tablesFor } from "./memory-access.js";
 import { expandInline, expandPure, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
 
 /** Locals of generated code beside the registers r0..r7 and the lazy flags. */
@@ -30,6 +30,7 @@ export interface RegionContext {
   readonly sites: Site[];
   /** The innermost loop that the code being emitted is in. */
   loop: LoopCaches | null;
+  readonly stack: StackAccesses;
   /** Registers read or written, and written, anywhere in the region (bits). */
   used: number;
   written: number;
@@ -47,6 +48,11 @@ export interface Emitted {
   statements: Statement[];
   /** For a transfer: the new EIP, as an expression over the locals (evaluated once, after the statements). */
   target: Expression | null;
+}
+
+/** Relative to ESP and in no segment of its own. */
+function atStack({ base, index, seg }: MemOperand): boolean {
+  return base === S.ESP && index < 0 && seg < S.FS;
 }
 
 /** The local for a register's lowest byte. */
@@ -182,7 +188,7 @@ export class Emitter implements Vocabulary {
     let a: Expression = zero, b: Expression = zero, c: Expression = zero;
     if (first !== undefined && rights[0] !== undefined && rights[0].startsWith("r")) {
       if (memory !== null) {
-        before.push(constant("$u", this.access("update", z, [identifier("$m")])));
+        before.push(constant("$u", this.access("update", z, [identifier("$m")], atStack(memory))));
         a = identifier("$u");
       } else a = read(first, z, "$p", 2);
     }
@@ -276,11 +282,11 @@ export class Emitter implements Vocabulary {
     return literal(this.site);
   }
 
-  private access(kind: Access["kind"], z: number, args: readonly Expression[]): Expression {
+  private access(kind: Access["kind"], z: number, args: readonly Expression[], stack: boolean): Expression {
     const site = this.siteNumber();
     if (kind === "update") this.updates = true;
     // The store of a read-modify-write uses what the update has found.
-    if (kind !== "store" || !this.updates) this.region.loop?.note(kind, this.site);
+    if (kind !== "store" || !this.updates) (stack ? this.region.stack : this.region.loop)?.note(kind, this.site);
     return call(`${kind}${z}`, [...args, site]);
   }
 
@@ -304,17 +310,17 @@ export class Emitter implements Vocabulary {
   }
 
   /** Accesses are calls of the runtime's functions for the region's privilege (memory-access.ts). */
-  load(address: Expression, z: number): Expression {
-    return this.access("load", z, [address]);
+  load(address: Expression, z: number, stack = false): Expression {
+    return this.access("load", z, [address], stack);
   }
 
-  storeAt(address: Expression, z: number, value: Expression): Expression {
-    return this.access("store", z, [address, value]);
+  storeAt(address: Expression, z: number, value: Expression, stack = false): Expression {
+    return this.access("store", z, [address, value], stack);
   }
 
   private store(operand: Operand, value: Expression, z: number): Statement[] {
     if (operand.kind !== "mem") return this.writeOperand(operand, value, z);
-    return [statement(this.storeAt(identifier("$m"), z, value))];
+    return [statement(this.storeAt(identifier("$m"), z, value, atStack(operand)))];
   }
 
   private writeOperand(operand: Operand, value: Expression, z: number): Statement[] {
@@ -327,7 +333,7 @@ export class Emitter implements Vocabulary {
       case "reg": return this.readRegister(operand.index, operand.size);
       case "imm": return literal(z === 32 ? operand.value : operand.value & (z === 16 ? 65535 : 255));
       case "rel": return literal(branchTarget(this.instruction, this.next));
-      case "mem": return this.load(this.linear(operand), operand.size);
+      case "mem": return this.load(this.linear(operand), operand.size, atStack(operand));
       default: throw new Error(`generated code cannot read ${operand.kind}`);
     }
   }
@@ -349,8 +355,8 @@ export class Emitter implements Vocabulary {
       case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
       case "sp": return this.readRegister(S.ESP, 32);
       case "setSp": return this.writeRegister(S.ESP, 32, args[0]!);
-      case "loadStack": return this.load(args[1]!, numberOf(args[0]!)!);
-      case "storeStack": return this.storeAt(args[1]!, numberOf(args[0]!)!, args[2]!);
+      case "loadStack": return this.load(args[1]!, numberOf(args[0]!)!, true);
+      case "storeStack": return this.storeAt(args[1]!, numberOf(args[0]!)!, args[2]!, true);
       default: throw new Error(`Exec has no ${member} in generated code`);
     }
   }

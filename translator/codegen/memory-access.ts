@@ -75,6 +75,19 @@ export class LoopCaches {
   }
 }
 
+/** The accesses of a region at ESP (stack-access.ts). */
+export class StackAccesses {
+  private readonly accesses = new Set<string>();
+
+  note(kind: Access["kind"], site: number): void {
+    this.accesses.add(`${kind}${site}`);
+  }
+
+  has(kind: Access["kind"], site: number): boolean {
+    return this.accesses.has(`${kind}${site}`);
+  }
+}
+
 /** Page caches in a loop at most: more are dearer to carry through it than what they save. */
 const MOST_CACHES = 4;
 

@@ -13,7 +13,7 @@ import { FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG
 import { BUDGET_LOCAL, type Emitted, Emitter, EXIT, EXIT_EIP, factsOf, foldPending, lowByte, type RegionContext, TARGET } from "./emit.js";
 import { forgetPages } from "./asm-lower.js";
 import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js";
-import { LoopCaches, tablesFor } from "./memory-access.js";
+import { LoopCaches, StackAccesses, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { mayGoOn, regionSuccessors, replaced } from "./successors.js";
 import { emitBulk, isBulk } from "./string-emit.js";
@@ -85,7 +85,7 @@ class RegionBuilder {
     this.headers = loopHeaders(this.graph);
     this.predecessors = new Int32Array(blocks.length + 1);
     for (const list of this.graph.successors) for (const s of list) this.predecessors[s]!++;
-    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], loop: null, used: 0, written: 0, flagsWritten: false, pending: false, rotates: blocks.some((b) => b.instructions.some(rotates)), x87: false };
+    this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], loop: null, stack: new StackAccesses(), used: 0, written: 0, flagsWritten: false, pending: false, rotates: blocks.some((b) => b.instructions.some(rotates)), x87: false };
     this.emitter = new Emitter(this.context);
     this.loops = this.form === "asm" ? [...innermostLoops(this.graph)].filter(([header]) => header !== this.graph.dispatcher)
       .map(([header, nodes]) => ({ header, nodes, caches: new LoopCaches(header), enter: [] })) : [];
@@ -415,7 +415,7 @@ class RegionBuilder {
     if (x87) reload.push(A.statement(A.call("xreset", [])));
     const filled = fillMarkers(body, spill, reload);
     const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
-    if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites });
+    if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites, stack: { accesses: this.context.stack, user } });
     return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), encode: null };
   }
 }

@@ -337,5 +337,5 @@ function loop(name: string, source: string): AsmFunction {
 
 function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
   const values = names.map((name, k) => A.constant(name, A.call(recordWord(k + 1), [A.identifier("p")])));
-  return asmFunction(key, ["p"], [...values, A.labeled(FAULT, A.block([...body]))], false, { ...tablesFor(user), sites: [{ loop: null }] });
+  return asmFunction(key, ["p"], [...values, A.labeled(FAULT, A.block([...body]))], false, { ...tablesFor(user), sites: [{ loop: null }], stack: null });
 }
