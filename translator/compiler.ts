@@ -14,6 +14,12 @@ const REGION_BLOCKS = 256, REGION_INSTRUCTIONS = 2500;
 /** How often a block must have been interpreted to be joined to a region, as a part of how often its entry has. */
 const WARM = 1 / 8;
 
+/**
+ * Instructions of a region at most that other regions take in as well, where its entry is among their blocks. A larger one is left to itself and
+ * entered from them: code is made for most instructions once.
+ */
+const SHARED_INSTRUCTIONS = 120;
+
 /** Turns hot blocks into generated code: finds the region around a block, has its source made, compiles it. */
 export class Compiler {
   private readonly cpu: Cpu;
@@ -64,11 +70,12 @@ export class Compiler {
     const { needed, heads, entries, sites, ops } = generated, tables = { sites, ops };
     const run = this.runtime.link(generated, `region_${(entry.eip >>> 0).toString(16)}`, (entry.mode & S.MODE_USER) !== 0);
     const slot = this.threaded !== null && generated.encode !== null ? this.threaded.slot(run, tables) : null;
-    const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * blocks.reduce((sum, b) => sum + b.instructions.length, 0) : Infinity;
+    const total = blocks.reduce((sum, b) => sum + b.instructions.length, 0);
+    const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * total : Infinity;
     for (const [at, argument] of entries) {
       if (at !== entry && at.code?.form === "asm") continue;
       for (const block of at.code?.blocks ?? []) block.part(at);
-      at.code = { run, entry: argument, form: generated.form, slot, needed, tables, blocks, promoteAt, entered: 0, instructions: 0 };
+      at.code = { run, entry: argument, form: generated.form, slot, needed, tables, blocks, total, promoteAt, entered: 0, instructions: 0 };
       this.threaded?.open(at, at.code);
       for (const block of blocks) block.join(at);
     }
@@ -97,6 +104,7 @@ export class Compiler {
     const word = this.cpu.i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
     if (word === 0) return null;
     const block = this.blocks.find(eip + word - 1 - RAM_BASE >>> 0, eip, mode);
-    return block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < this.warm ? null : block;
+    if (block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < this.warm) return null;
+    return block.code === null || block.code.total <= SHARED_INSTRUCTIONS ? block : null;
   }
 }

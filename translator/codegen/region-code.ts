@@ -27,6 +27,8 @@ export interface RegionCode {
   readonly needed: number;
   readonly tables: RegionTables;
   readonly blocks: readonly Block[];
+  /** Instructions of its blocks. */
+  readonly total: number;
   /** Instructions after which it is made anew in its faster form. */
   readonly promoteAt: number;
 }
