@@ -286,7 +286,7 @@ export class Emitter implements Vocabulary {
     const site = this.siteNumber();
     if (kind === "update") this.updates = true;
     // The store of a read-modify-write uses what the update has found.
-    if (kind !== "store" || !this.updates) (stack ? this.region.stack : this.region.loop)?.note(kind, this.site);
+    if (kind !== "store" || !this.updates) (stack ? this.region.stack : this.region.loop)?.note(kind, this.site, this.eip);
     return call(`${kind}${z}`, [...args, site]);
   }
 

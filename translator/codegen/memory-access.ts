@@ -43,7 +43,9 @@ export interface PageCache { readonly page: string; readonly delta: string }
 
 /** An innermost loop while its code is made. A page cache may outlive no call of the loop and no entry to it. */
 export class LoopCaches {
+  /** By kind of access and EIP, and by kind and site. */
   private readonly caches = new Map<string, PageCache>();
+  private readonly sites = new Map<string, PageCache>();
   private readonly number: number;
   private open = true;
 
@@ -51,10 +53,12 @@ export class LoopCaches {
     this.number = number;
   }
 
-  /** Takes note of an access in the loop. */
-  note(kind: Access["kind"], site: number): void {
-    const key = `${kind}${site}`, k = `${this.number}_${this.caches.size}`;
-    if (!this.caches.has(key)) this.caches.set(key, { page: `$g${k}`, delta: `$o${k}` });
+  /** Takes note of an access in the loop, of the instruction at `eip`: it has one cache for all turns that are written out. */
+  note(kind: Access["kind"], site: number, eip: number): void {
+    const key = `${kind}${eip}`, k = `${this.number}_${this.caches.size}`;
+    let cache = this.caches.get(key);
+    if (cache === undefined) this.caches.set(key, cache = { page: `$g${k}`, delta: `$o${k}` });
+    this.sites.set(`${kind}${site}`, cache);
   }
 
   /** The loop does what may change the TLB. */
@@ -63,7 +67,7 @@ export class LoopCaches {
   }
 
   of(kind: Access["kind"], site: number): PageCache | null {
-    return this.worthwhile ? this.caches.get(`${kind}${site}`) ?? null : null;
+    return this.worthwhile ? this.sites.get(`${kind}${site}`) ?? null : null;
   }
 
   get all(): PageCache[] {

@@ -54,11 +54,22 @@ function rotates(instruction: Instruction): boolean {
   return semantics.kind === "inline" && factsOf(semantics).rotates;
 }
 
+/** Turns in a row of a loop of one block, of at most so many instructions. */
+const UNROLLED: readonly (readonly [turns: number, instructions: number])[] = [[4, 8], [2, 16]];
+
+function turnsOf({ instructions }: Block): number {
+  if (instructions[instructions.length - 1]!.row.ends !== "branch" || instructions.some((i) => semanticsOf(i).kind !== "inline")) return 1;
+  return UNROLLED.find(([, most]) => instructions.length <= most)?.[0] ?? 1;
+}
+
 /** An innermost loop, and what is done when it is entered, which is known when all code has been emitted. */
 interface Loop { readonly header: number; readonly nodes: ReadonlySet<number>; readonly caches: LoopCaches; readonly enter: Statement[] }
 
 class RegionBuilder {
+  /** The block of each node: those of the region, then further turns of unrolled loops. */
   private readonly blocks: readonly Block[];
+  /** From each turn of an unrolled loop to the next one. */
+  private readonly ring = new Map<number, number>();
   private readonly byEip = new Map<number, number>();
   private readonly successors: readonly (readonly number[])[];
   private readonly graph: Reducible;
@@ -77,18 +88,37 @@ class RegionBuilder {
     this.remark = remark;
     this.onlyPlain = blocks.some((b) => b.instructions.some((i) => x87Facts(i) !== null));
     this.form = this.onlyPlain ? "plain" : form;
-    this.blocks = blocks;
     blocks.forEach((b, i) => this.byEip.set(b.eip, i));
-    this.successors = regionSuccessors(blocks);
-    const successors = this.successors.map((eips) => [...new Set(eips.flatMap((eip) => this.byEip.get(eip) ?? []))]);
+    const known = regionSuccessors(blocks);
+    this.blocks = this.form === "asm" ? this.unrolled(blocks, known) : blocks;
+    this.successors = this.blocks.map(({ eip }) => known[this.byEip.get(eip)!]!);
+    const successors = this.successors.map((eips, node) => [...new Set(eips.flatMap((eip) => this.nodeAt(node, eip) ?? []))]);
     this.graph = makeReducible({ successors, root: 0 });
     this.headers = loopHeaders(this.graph);
-    this.predecessors = new Int32Array(blocks.length + 1);
+    this.predecessors = new Int32Array(this.graph.successors.length);
     for (const list of this.graph.successors) for (const s of list) this.predecessors[s]!++;
     this.context = { user: (mode & S.MODE_USER) !== 0, sites: [], loop: null, stack: new StackAccesses(), used: 0, written: 0, flagsWritten: false, pending: false, rotates: blocks.some((b) => b.instructions.some(rotates)), x87: false };
     this.emitter = new Emitter(this.context);
     this.loops = this.form === "asm" ? [...innermostLoops(this.graph)].filter(([header]) => header !== this.graph.dispatcher)
       .map(([header, nodes]) => ({ header, nodes, caches: new LoopCaches(header), enter: [] })) : [];
+  }
+
+  /** Small loops of one block have several turns in a row: what is done once a turn in them is done once for all of these. */
+  private unrolled(blocks: readonly Block[], successors: readonly (readonly number[])[]): readonly Block[] {
+    const nodes = [...blocks];
+    blocks.forEach((block, node) => {
+      const turns = successors[node]!.includes(block.eip) ? turnsOf(block) : 1;
+      for (let turn = 1, last = node; turn < turns; turn++) {
+        this.ring.set(last, last = nodes.push(block) - 1);
+        this.ring.set(last, node);
+      }
+    });
+    return nodes;
+  }
+
+  /** The node for EIP `eip` as it is reached from `node`. */
+  private nodeAt(node: number, eip: number): number | undefined {
+    return eip === this.blocks[node]!.eip ? this.ring.get(node) ?? this.byEip.get(eip) : this.byEip.get(eip);
   }
 
   build(): RegionTree {
@@ -171,7 +201,7 @@ class RegionBuilder {
   }
 
   private go(node: number, eip: number, jump: (target: number) => Statement[]): Statement[] {
-    const target = this.byEip.get(eip);
+    const target = this.nodeAt(node, eip);
     return target === undefined ? this.exit(eip) : this.follow(node, target, jump);
   }
 
@@ -247,7 +277,7 @@ class RegionBuilder {
       out.push(A.ifThen(A.binary(i32(S.TALLY + 1), "===", A.literal(0)), setI32(S.TALLY, A.binary(A.binary(i32(S.TALLY), "+", A.literal(1)), "|", A.literal(0))), A.statement(A.call("indirect", []))));
     }
     for (const eip of this.successors[node]!) {
-      const s = this.byEip.get(eip);
+      const s = this.nodeAt(node, eip);
       if (s === undefined) continue;
       out.push(A.ifThen(A.binary(A.identifier(TARGET), "===", A.literal(eip)), A.block(this.follow(node, s, jump))));
     }
