@@ -37,8 +37,6 @@ export const SCRATCH = 192;
 export const FAULTED = SCRATCH;
 /** FS and GS: an access of up to 4 bytes is within the segment when its effective address is below this (unsigned); 0: ask the descriptor. */
 export const SEG_REACH = SCRATCH + 4;
-/** Two words of Ledger.tally. */
-export const TALLY = SCRATCH + 8;
 /** Iterations that generated code has done of the repeated string instruction which the interpreter now goes on with. */
 export const STRING_DONE = SCRATCH + 10;
 export const STATE_WORDS = 256;
@@ -54,6 +52,8 @@ export const LEAVE = STATE_WORDS + 7;
  * rounded down to an operand's size and its page; and how far from there it is in the heap. Two words for supervisor code, two for user code.
  */
 export const STACK_PAGE = STATE_WORDS + 8, STACK_DELTA = STACK_PAGE + 1, STACK_USER = 2, STACK_NONE = 4;
+/** Two words of Ledger.tally each: dbt's indirect transfers, string instructions, divisions. */
+export const INDIRECT_TALLY = STATE_WORDS + 16, STRING_TALLY = STATE_WORDS + 18, DIVISION_TALLY = STATE_WORDS + 20;
 /** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
 export const RECHECK = STATE_WORDS + 3;
 

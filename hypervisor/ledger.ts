@@ -86,10 +86,8 @@ export class Ledger {
   onIdle: () => void = () => {};
   private running: () => number = () => 0;
   private readonly listeners: EventListener[] = [];
-  /** Before the first tally: it adds nothing, and event 0 keeps its price. */
-  private readonly none: Tally = { id: 0, cost: 0, words: new Int32Array(2) };
-  /** The event that generated code counts in the heap. */
-  private tallied: Tally = this.none;
+  /** The events that generated code counts in the heap. */
+  private tallies: Tally[] = [];
 
   constructor(profile: CostProfile) {
     this.profile = profile;
@@ -121,23 +119,23 @@ export class Ledger {
 
   /**
    * Event `id` is counted in words[0] as well, by code that cannot call `count`, while words[1] is 0. Its cycles are the product of
-   * count and price, so that they do not depend on when which of them were counted. One event can be counted so.
+   * count and price, so that they do not depend on when which of them were counted.
    */
   tally(id: number, words: Int32Array): void {
-    this.settleTally();
+    this.settleTallies();
     const price = costOf(this.profile, this.names[id]!);
-    this.extraCycles += this.counts[this.tallied.id]! * this.tallied.cost - this.counts[id]! * price;
-    if (this.tallied !== this.none) this.costs[this.tallied.id] = this.tallied.cost;
+    if (!this.tallies.some((one) => one.id === id)) this.extraCycles -= this.counts[id]! * price;
     this.costs[id] = 0;
-    this.tallied = { id, cost: price, words };
+    this.tallies = [...this.tallies.filter((one) => one.id !== id), { id, cost: price, words }];
     words[WATCHED] = this.listeners.length;
   }
 
   /** To be called before the words of a tally are used for anything else, and often enough that they do not overflow. */
-  settleTally(): void {
-    const { id, words } = this.tallied;
-    this.counts[id]! += words[COUNT]!;
-    words[COUNT] = 0;
+  settleTallies(): void {
+    for (const { id, words } of this.tallies) {
+      this.counts[id]! += words[COUNT]!;
+      words[COUNT] = 0;
+    }
   }
 
   /** As `count`, by name; for events that are not hot. */
@@ -160,11 +158,15 @@ export class Ledger {
   /** Calls `listener` at every event from now on; returns the function that ends it. */
   listen(listener: EventListener): () => void {
     this.listeners.push(listener);
-    this.tallied.words[WATCHED] = this.listeners.length;
+    this.watch();
     return () => {
       this.listeners.splice(this.listeners.indexOf(listener), 1);
-      this.tallied.words[WATCHED] = this.listeners.length;
+      this.watch();
     };
+  }
+
+  private watch(): void {
+    for (const { words } of this.tallies) words[WATCHED] = this.listeners.length;
   }
 
   get instructions(): number {
@@ -173,19 +175,20 @@ export class Ledger {
 
   /** Cycles since the machine was switched on: the TSC. */
   get cycles(): number {
-    const { id, cost, words } = this.tallied;
-    return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles + (this.counts[id]! + words[COUNT]!) * cost;
+    let tallied = 0;
+    for (const { id, cost, words } of this.tallies) tallied += (this.counts[id]! + words[COUNT]!) * cost;
+    return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles + tallied;
   }
 
   countOf(name: string): number {
-    this.settleTally();
+    this.settleTallies();
     const id = this.ids.get(name);
     return id === undefined ? 0 : this.counts[id]!;
   }
 
   /** All events seen, by name, in alphabetical order. */
   events(): Record<string, number> {
-    this.settleTally();
+    this.settleTallies();
     const seen: Record<string, number> = {};
     for (const name of [...this.names].sort()) {
       const n = this.counts[this.ids.get(name)!]!;

@@ -53,7 +53,7 @@ export function createMachine(profile: CostProfile, guestBytes: number, monitorB
  */
 export function restartMachine(machine: Machine, keptBytes: number): Machine {
   const { heap, ledger, clock, guestBytes } = machine;
-  ledger.settleTally();
+  ledger.settleTallies();
   heap.u8.fill(0, 0, RAM_BASE);
   heap.u8.fill(0, RAM_BASE + keptBytes);
   clock.cancelAll();

@@ -119,7 +119,10 @@ export class Engine {
     const compiled = (options.jit ?? true) && Compiler.available();
     this.threaded = specialised && (options.threaded ?? true) && T.Threaded.available(this.cpu) ? new T.Threaded(this.cpu, compiled ? this.hot : Infinity, options.recordBytes) : null;
     this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
-    if (this.translation !== null) machine.ledger.tally(this.translation.indirectEvent, this.cpu.i32.subarray(S.TALLY, S.TALLY + 2));
+    const tally = (event: number, words: number): void => machine.ledger.tally(event, this.cpu.i32.subarray(words, words + 2));
+    tally(machine.ledger.id("instruction.string"), S.STRING_TALLY);
+    tally(machine.ledger.id("instruction.div"), S.DIVISION_TALLY);
+    if (this.translation !== null) tally(this.translation.indirectEvent, S.INDIRECT_TALLY);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
     this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
@@ -297,7 +300,7 @@ export class Engine {
   private settle(): number {
     const done = this.sliceStart - this.cpu.i32[S.BUDGET]!;
     this.machine.ledger.settledInstructions += done;
-    if (this.translation !== null) this.machine.ledger.settleTally();
+    this.machine.ledger.settleTallies();
     this.remaining -= done;
     this.begin(0);
     return done;

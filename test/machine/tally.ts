@@ -19,7 +19,7 @@ test("counted in words or by calls, in whatever order: the same cycles to the la
       if (i % 4 < words) shared[0]!++;
       else ledger.count(id);
       if (i % 7 === 0) ledger.event("other");
-      if (i % 11 === 0) ledger.settleTally();
+      if (i % 11 === 0) ledger.settleTallies();
     }
     return [ledger.cycles, ledger.countOf("dbt.indirect"), ledger.events()];
   });

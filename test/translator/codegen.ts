@@ -74,7 +74,7 @@ name("asm-loop", () => { expectText("asm-loop", sourceOf(LOAD_AND_STORE, 40, "as
 
 name("only our own names and numbers are in generated code", () => {
   const own = new Set<string>([
-    ...RUNTIME_NAMES, "ops", "sites", "let", "const", "if", "else", "for", "break", "continue", "return", "try", "catch", "throw", "error", "leave", "Math", "imul",
+    ...RUNTIME_NAMES, "ops", "sites", "let", "const", "if", "else", "for", "break", "continue", "return", "try", "catch", "throw", "error", "leave", "Math", "imul", "divideUnsigned", "remainderUnsigned", "divideSigned", "remainderSigned",
     "use", "asm", "var", "function", "stdlib", "foreign", "heap", "Int32Array", "Uint8Array", "Uint16Array", "slow_load32", "slow_load16", "slow_load8", "slow_store32", "slow_store16", "slow_store8", "slow_update32", "slow_update16", "slow_update8",
     "fo", "fd", "fs", "fx", "fp", "fr",
   ]);

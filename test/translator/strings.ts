@@ -1,4 +1,4 @@
-// Repeated MOVS and STOS in generated code (codegen/string-emit.ts) against the interpreter: SDM vol. 2, REP/REPE/REPZ/REPNE/REPNZ.
+// String instructions in generated code (codegen/string-emit.ts) against the interpreter: SDM vol. 2, REP/REPE/REPZ/REPNE/REPNZ.
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,7 +7,7 @@ import { dec, EAX, ECX, EDI, ESI, HLT, jnz, label, load, mov, type Part, pop, st
 import { ABSENT, CODE, DATA, ON_DEMAND, type Rig, STACK, STACK_TOP } from "./rig.js";
 import { compiled, runEverywhere } from "./tiers.js";
 
-const name = suite("repeated strings");
+const name = suite("strings");
 
 const STRINGS = [[0xf3, 0xa4], [0xf3, 0xa5], [0xf3, 0x66, 0xa5], [0xf3, 0xaa], [0xf3, 0xab], [0xf3, 0x66, 0xab], [0xf2, 0xa5], [0xf2, 0xaa]];
 /** A counter of turns that no string instruction writes to, and what EFLAGS is for STD and CLD. */
@@ -61,6 +61,34 @@ name("it is made in place, and copies and fills", () => {
     assert.ok(memory.slice(DATA + 0x2000, DATA + 0x2000 + 4 * 0x123).every((byte) => byte === 0x5a));
     assert.is(rig.events()["instruction.string_iteration"], 40 * (0x200 + 0x123));
     assert.is(rig.cpu.i32[EDI], DATA + 0x2000 + 4 * 0x123);
+  });
+});
+
+const SINGLE = [[0xa4], [0xa5], [0x66, 0xa5], [0xa6], [0xa7], [0x66, 0xa7], [0xaa], [0xab], [0x66, 0xab], [0xac], [0xad], [0x66, 0xad], [0xae], [0xaf], [0x66, 0xaf]];
+
+name("single elements of any width, either way, at any place: registers, flags, faults and time are the interpreter's", () => {
+  const random = new Random(31);
+  const places = [DATA, DATA + 0xffd, ON_DEMAND - 2, ON_DEMAND + 0x1000, ABSENT - 3, STACK];
+  for (let k = 0; k < 30; k++) {
+    const parts = Array.from({ length: 6 }, () => {
+      const place = (): number => random.pick(places) + random.below(6);
+      const backwards = random.below(6) === 0;
+      return [
+        mov(ESI, place()), mov(EDI, place()), ...(random.below(3) === 0 ? [mov(EAX, random.pick([0, 0x11, -1, random.next() | 0]))] : []), ...(backwards ? [STD] : []),
+        random.pick(SINGLE), random.pick(SINGLE), ...(backwards ? [CLD] : []), PUSHF, pop(EAX), push(EAX), POPF,
+      ];
+    }).flat();
+    runEverywhere(CODE, repeatedly(12, parts), {
+      instructions: 2000, scenario: { user: random.below(2) === 0, faults: 8, recovery: [CODE], timer: random.below(2) === 0 ? [] : [1 + random.below(400)], actions: [0, 2, 3] },
+    }, () => {});
+  }
+});
+
+name("each element is counted", () => {
+  const parts = [mov(ESI, DATA), mov(EDI, DATA + 0x1000), [0xac], [0xae], [0xa5]];
+  runEverywhere(CODE, repeatedly(40, parts), { instructions: 100_000 }, (rig: Rig, program, tier) => {
+    if (tier === "asm.js") assert.ok(compiled(rig, program.labels["again"]));
+    assert.is(rig.events()["instruction.string"], 3 * 40);
   });
 });
 

@@ -328,6 +328,12 @@ export class Emitter implements Vocabulary {
     return [statement(this.writeRegister(operand.index, z, value))];
   }
 
+  /** The value of an operand of the instruction that has begun. Of one in memory it is an access, which has to stand alone. */
+  operand(k: number): Expression {
+    const operand = this.instruction.operands[k]!;
+    return this.value(operand, semanticWidth(this.instruction));
+  }
+
   private value(operand: Operand, z: number): Expression {
     switch (operand.kind) {
       case "reg": return this.readRegister(operand.index, operand.size);

@@ -16,7 +16,8 @@ import { asmShell, LIVE, plainShell, type Printer, SOFT_LIMIT } from "./shell.js
 import { LoopCaches, StackAccesses, tablesFor } from "./memory-access.js";
 import { emitX87, type X87Facts, x87Facts } from "./x87-emit.js";
 import { mayGoOn, regionSuccessors, replaced } from "./successors.js";
-import { emitBulk, isBulk } from "./string-emit.js";
+import { divisible, DIVISOR, emitDivision, isDivision } from "./division-emit.js";
+import { emitBulk, emitElement, isBulk, isElement } from "./string-emit.js";
 import { X87Run } from "./x87-run.js";
 import { innermostLoops, loopHeaders, makeReducible, type Reducible, structure } from "./structure.js";
 
@@ -32,6 +33,10 @@ const n = (): Expression => A.identifier(BUDGET_LOCAL);
 const i32 = (word: number): Expression => A.element("i32", A.literal(word));
 const setI32 = (word: number, value: Expression): Statement => A.statement(A.assignElement("i32", A.literal(word), value));
 const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
+
+/** Whether an event of Ledger.tally is to be counted in its word, and its being counted there. */
+const unwatched = (tally: number): Expression => A.binary(i32(tally + 1), "===", A.literal(0));
+const counted = (tally: number): Statement => setI32(tally, A.binary(A.binary(i32(tally), "+", A.literal(1)), "|", A.literal(0)));
 
 /** The code of a region before it is printed, and what it must be given to run. */
 export interface RegionTree extends RegionTables {
@@ -188,6 +193,10 @@ class RegionBuilder {
         }
       } else if (this.form === "asm" && isBulk(instruction) && !(last && block.callout)) {
         out.push(...this.bulk(block, i, count));
+      } else if (isElement(instruction) && !(last && block.callout)) {
+        out.push(...this.element(block, i, count));
+      } else if (this.form === "asm" && isDivision(instruction)) {
+        out.push(...this.division(block, i, count));
       } else if (instruction.mnemonic === "RDTSC") {
         out.push(...this.timeStamp(block, i, count));
       } else if (semantics.kind === "helper" || (semantics.kind === "inline" && instruction.row.ends === null) || mayGoOn(instruction)) {
@@ -274,7 +283,7 @@ class RegionBuilder {
     }
     const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
     if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) {
-      out.push(A.ifThen(A.binary(i32(S.TALLY + 1), "===", A.literal(0)), setI32(S.TALLY, A.binary(A.binary(i32(S.TALLY), "+", A.literal(1)), "|", A.literal(0))), A.statement(A.call("indirect", []))));
+      out.push(A.ifThen(unwatched(S.INDIRECT_TALLY), counted(S.INDIRECT_TALLY), A.statement(A.call("indirect", []))));
     }
     for (const eip of this.successors[node]!) {
       const s = this.nodeAt(node, eip);
@@ -343,6 +352,34 @@ class RegionBuilder {
       ]))])),
       ...slow,
     ]))];
+  }
+
+  /** A string instruction that is not repeated, upwards. */
+  private element(block: Block, i: number, count: number): Statement[] {
+    const instruction = block.instructions[i]!;
+    this.emitter.begin(instruction, block.addresses[i]!, count - i, false);
+    const upwards = A.binary(A.binary(i32(S.EFLAGS_SYS), "&", A.literal(S.FLAG_DF)), "===", A.literal(0));
+    return this.unless(block, i, count, A.conditional(upwards, unwatched(S.STRING_TALLY), A.literal(0)), () => [...emitElement(this.emitter, instruction), counted(S.STRING_TALLY)]);
+  }
+
+  /** DIV or IDIV of EDX:EAX that has no exception to raise. */
+  private division(block: Block, i: number, count: number): Statement[] {
+    const instruction = block.instructions[i]!;
+    this.emitter.begin(instruction, block.addresses[i]!, count - i, false);
+    const divisor = this.emitter.operand(0);
+    const test = A.conditional(divisible(this.emitter, instruction), unwatched(S.DIVISION_TALLY), A.literal(0));
+    return [A.statement(A.assign(DIVISOR, divisor)), ...this.unless(block, i, count, test, () => [...emitDivision(this.emitter, instruction), counted(S.DIVISION_TALLY)])];
+  }
+
+  /** Code in place of the interpreter's closure, which is called when `test` does not hold. */
+  private unless(block: Block, i: number, count: number, test: Expression, inPlace: () => Statement[]): Statement[] {
+    const before = this.emitter.fork();
+    const fast = inPlace();
+    const known = this.emitter.fork();
+    this.emitter.restore(before);
+    const slow = this.helper(block, i, count);
+    this.emitter.rejoin(this.emitter.fork(), known);
+    return [A.ifThen(test, A.block(fast), A.block(slow))];
   }
 
   private helper(block: Block, i: number, count: number): Statement[] {

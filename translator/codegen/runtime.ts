@@ -26,6 +26,16 @@ export const RUNTIME_NAMES = [
   "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
 
+const dividend = (high: number, low: number): bigint => BigInt(high >>> 0) << 32n | BigInt(low >>> 0);
+
+/** Divisions for asm.js's text; WebAssembly has instructions for them. */
+const DIVISIONS = {
+  divideUnsigned: (high: number, low: number, divisor: number): number => Number(BigInt.asIntN(32, dividend(high, low) / BigInt(divisor >>> 0))),
+  remainderUnsigned: (high: number, low: number, divisor: number): number => Number(BigInt.asIntN(32, dividend(high, low) % BigInt(divisor >>> 0))),
+  divideSigned: (low: number, divisor: number): number => low / divisor | 0,
+  remainderSigned: (low: number, divisor: number): number => low % divisor | 0,
+};
+
 /** Runs a region; see RegionCode.run. */
 export type Run = (argument: number) => void;
 
@@ -86,7 +96,7 @@ export class Runtime {
       return [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]) : this.flaggingLoad(slow[kind][i])];
     });
     this.foreign = {
-      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...this.bulk(), ...Object.fromEntries(halves) as Record<string, unknown>,
+      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...DIVISIONS, ...this.bulk(), ...Object.fromEntries(halves) as Record<string, unknown>,
       op: (k: number): boolean => {
         this.region.ops[k]!();
         return this.leave;

@@ -2,13 +2,17 @@ import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
 import type { Instruction } from "../isa/instruction.js";
 import { ITERATIONS_AT_ONCE } from "../isa/semantics/strings.js";
+import { CC_SUB } from "../../hypervisor/flags.js";
+import { trunc } from "../isa/semantics/subset.js";
 import * as A from "./ast.js";
 import type { Emitter } from "./emit.js";
 import type { AccessTables } from "./memory-access.js";
+import { expandPure } from "./splice.js";
 
 /**
- * REP MOVS and REP STOS in place: while the pages of both sides are in the software TLB iterations are made in pieces, each one copy
- * or fill, none of which can fault. What remains of an execution then is the interpreter's (isa/semantics/strings.ts).
+ * String instructions in place. One that is not repeated is its accesses, as in other instructions. REP MOVS and REP STOS: while the pages of both
+ * sides are in the software TLB iterations are made in pieces, each one copy or fill, none of which can fault. What remains of an execution
+ * then is the interpreter's (isa/semantics/strings.ts).
  */
 
 /** Locals: iterations that this execution has left, and of the piece; bytes of the piece; the TLB's words for both sides. */
@@ -66,6 +70,30 @@ export function emitBulk(emitter: Emitter, { mnemonic, size }: Instruction, { re
     A.statement(A.assignElement("i32", A.literal(S.STRING_DONE), zero)),
     A.statement(A.call("executed", [])),
   ];
+}
+
+const ELEMENTS = new Set(["MOVS", "STOS", "LODS", "SCAS", "CMPS"]);
+
+/** Whether an instruction is a single element's, to be made in place: in flat 32-bit code, with neither FS nor GS. */
+export function isElement({ mnemonic, rep, addrSize, seg }: Instruction): boolean {
+  return ELEMENTS.has(mnemonic) && rep === "" && addrSize === 32 && seg < S.FS && seg !== S.CS;
+}
+
+/** Statements for one element upwards. Accesses come first: what faults leaves all as it was. */
+export function emitElement(emitter: Emitter, { mnemonic, size }: Instruction): Statement[] {
+  const esi = emitter.readRegister(S.ESI, 32), edi = emitter.readRegister(S.EDI, 32);
+  const value = A.identifier("$u"), other = A.identifier("$b");
+  const advance = (r: number): Statement => A.statement(emitter.writeRegister(r, 32, sum(emitter.readRegister(r, 32), A.literal(size >> 3))));
+  const compared = (a: Expression, b: Expression): Statement => {
+    return A.statement(emitter.invoke("flags", [A.literal(CC_SUB), A.literal(size), expandPure(trunc, [A.literal(size), A.binary(a, "-", b)]), b, zero]));
+  };
+  switch (mnemonic) {
+    case "LODS": return [A.constant("$u", emitter.load(esi, size)), A.statement(emitter.writeRegister(S.EAX, size, value)), advance(S.ESI)];
+    case "STOS": return [A.statement(emitter.storeAt(edi, size, emitter.readRegister(S.EAX, size))), advance(S.EDI)];
+    case "SCAS": return [A.constant("$u", emitter.load(edi, size)), compared(emitter.readRegister(S.EAX, size), value), advance(S.EDI)];
+    case "CMPS": return [A.constant("$u", emitter.load(esi, size)), A.constant("$b", emitter.load(edi, size)), compared(value, other), advance(S.ESI), advance(S.EDI)];
+    default: return [A.constant("$u", emitter.load(esi, size)), A.statement(emitter.storeAt(edi, size, value)), advance(S.ESI), advance(S.EDI)];
+  }
 }
 
 /** Sets `word` to the TLB's word for `address`, and lessens BYTES to where the pages do not follow one another any more, here or in the heap. */

@@ -14,7 +14,7 @@ const OP = {
   localGet: 0x20, localSet: 0x21, localTee: 0x22, const: 0x41, constLong: 0x42,
   eqz: 0x45, eq: 0x46, ne: 0x47, ltS: 0x48, ltU: 0x49, gtS: 0x4a, gtU: 0x4b, leS: 0x4c, leU: 0x4d, geS: 0x4e, geU: 0x4f,
   clz: 0x67, ctz: 0x68, popcnt: 0x69, add: 0x6a, sub: 0x6b, mul: 0x6c, remS: 0x6f, and: 0x71, or: 0x72, xor: 0x73, shl: 0x74, shrS: 0x75, shrU: 0x76,
-  longMul: 0x7e, longShrU: 0x88, wrap: 0xa7, extendS: 0xac, extendU: 0xad,
+  longMul: 0x7e, longShrU: 0x88, longDivU: 0x80, longRemU: 0x82, longOr: 0x84, longShl: 0x86, divS: 0x6d, wrap: 0xa7, extendS: 0xac, extendU: 0xad,
 } as const;
 const NO_RESULT = 0x40;
 
@@ -37,6 +37,16 @@ const longProduct = (extend: number) => (arg: (i: number) => void, out: Bytes): 
   for (const byte of [OP.longMul, OP.constLong, 32, OP.longShrU, OP.wrap]) out.byte(byte);
 };
 
+/** The quotient, or the remainder, of the 64-bit number of two halves by a third; it fits in 32 bits. */
+const longDivision = (op: number) => (arg: (i: number) => void, out: Bytes): void => {
+  arg(0);
+  for (const byte of [OP.extendU, OP.constLong, 32, OP.longShl]) out.byte(byte);
+  arg(1);
+  for (const byte of [OP.extendU, OP.longOr]) out.byte(byte);
+  arg(2);
+  for (const byte of [OP.extendU, op, OP.wrap]) out.byte(byte);
+};
+
 /** 255 as a signed LEB128. */
 const LOW_BYTE = [0xff, 0x01];
 
@@ -53,6 +63,9 @@ export const INTRINSICS: ReadonlyMap<string, (arg: (i: number) => void, out: Byt
   ["clz32", (arg: (i: number) => void, out: Bytes): void => { arg(0); out.byte(OP.clz); }],
   ["lowestBit", (arg: (i: number) => void, out: Bytes): void => { arg(0); out.byte(OP.ctz); }],
   ["highestBit", (arg: (i: number) => void, out: Bytes): void => { out.byte(OP.const); out.signed(31); arg(0); out.byte(OP.clz); out.byte(OP.sub); }],
+  ["divideUnsigned", longDivision(OP.longDivU)], ["remainderUnsigned", longDivision(OP.longRemU)],
+  ["divideSigned", (arg: (i: number) => void, out: Bytes): void => { arg(0); arg(1); out.byte(OP.divS); }],
+  ["remainderSigned", (arg: (i: number) => void, out: Bytes): void => { arg(0); arg(1); out.byte(OP.remS); }],
   ["mulhu", longProduct(OP.extendU)], ["mulhs", longProduct(OP.extendS)],
   ["parity", (arg: (i: number) => void, out: Bytes): void => {
     arg(0);
