@@ -36,12 +36,17 @@ class Tags {
     return true;
   }
 
-  /** Adds a tag that is not there. */
-  add(tag: number): void {
+  /** Makes `tag` the last used, be it there or not; whether it was. */
+  use(tag: number): boolean {
     const { tags } = this;
-    const first = (tag & this.setMask) * this.ways;
-    for (let way = first + this.ways - 1; way > first; way--) tags[way] = tags[way - 1]!;
-    tags[first] = tag;
+    const first = (tag & this.setMask) * this.ways, end = first + this.ways;
+    for (let way = first, moved = tag; way < end; way++) {
+      const here = tags[way]!;
+      tags[way] = moved;
+      if (here === tag) return true;
+      moved = here;
+    }
+    return false;
   }
 }
 
@@ -82,8 +87,7 @@ export class LastLevelCache {
   /** A single access to the line at a machine-physical address. */
   reference(pa: number): void {
     const line = pa >>> this.lineShift;
-    if (this.lines.isLast(line) || this.swept.touch(pa >>> 12) || this.lines.touch(line)) return;
-    this.lines.add(line);
+    if (this.lines.isLast(line) || this.swept.touch(pa >>> 12) || this.lines.use(line)) return;
     this.ledger.count(this.missEvent);
   }
 
@@ -109,8 +113,7 @@ export class LastLevelCache {
 
   /** All lines of a page are used, `known` of which have been counted. */
   private sweep(frame: number, known: number): void {
-    if (this.swept.touch(frame)) return;
-    this.swept.add(frame);
+    if (this.swept.use(frame)) return;
     this.ledger.count(this.streamEvent, this.linesOfPage - known);
   }
 }

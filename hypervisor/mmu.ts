@@ -35,13 +35,14 @@ class Residency {
 
   /** Adds a page; gives the one that falls out, or -1. */
   add(page: number): number {
-    if (this.count < this.pages.length) {
-      this.pages[(this.oldest + this.count++) % this.pages.length] = page;
+    const { pages, oldest } = this;
+    if (this.count < pages.length) {
+      pages[(oldest + this.count++) % pages.length] = page;
       return -1;
     }
-    const out = this.pages[this.oldest]!;
-    this.pages[this.oldest] = page;
-    this.oldest = (this.oldest + 1) % this.pages.length;
+    const out = pages[oldest]!, next = oldest + 1;
+    pages[oldest] = page;
+    this.oldest = next === pages.length ? 0 : next;
     return out;
   }
 
