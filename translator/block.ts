@@ -26,6 +26,7 @@ export interface FoundBlock {
 }
 
 const NONE: readonly never[] = [];
+const REPEATED_WEIGHT = 8;
 const NO_WORDS = new Int32Array(0);
 /** What lines without blocks share; never written. */
 const NO_BLOCKS: Block[] = [];
@@ -138,6 +139,12 @@ export class Block {
     generated!.entered += i32[entrance + R.ENTRIES]!;
     generated!.instructions += i32[entrance + R.EXECUTED]!;
     i32[entrance + R.ENTRIES] = i32[entrance + R.EXECUTED] = 0;
+  }
+
+  /** What an execution of it weighs when it is asked whether it is hot: a repeated string instruction is many iterations. */
+  get weight(): number {
+    const last = this.instructions[this.instructions.length - 1];
+    return last !== undefined && last.rep !== "" && last.row.cost === "string" ? REPEATED_WEIGHT : 1;
   }
 
   /** Times run by the interpreter, until it is compiled. */

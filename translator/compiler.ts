@@ -90,7 +90,7 @@ export class Compiler {
     for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
       for (const eip of reachedFrom(block)) {
         if (found.has(eip) || found.size >= REGION_BLOCKS) continue;
-        const next = this.cached(eip, entry.mode);
+        const next = this.cached(eip, entry.mode, this.warm / entry.weight);
         if (next === null || instructions + next.instructions.length > REGION_INSTRUCTIONS) continue;
         instructions += next.instructions.length;
         found.set(eip, next);
@@ -100,11 +100,12 @@ export class Compiler {
     return [...found.values()];
   }
 
-  private cached(eip: number, mode: number): Block | null {
+  /** The block at `eip` if it can be joined to a region, which takes a weight of executions. */
+  private cached(eip: number, mode: number, warm: number): Block | null {
     const word = this.cpu.i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
     if (word === 0) return null;
     const block = this.blocks.find(eip + word - 1 - RAM_BASE >>> 0, eip, mode);
-    if (block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat < this.warm) return null;
+    if (block === null || block.crossFrame >= 0 || block.instructions.length === 0 || block.heat * block.weight < warm) return null;
     return block.code === null || block.code.total <= SHARED_INSTRUCTIONS ? block : null;
   }
 }

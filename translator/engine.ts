@@ -413,7 +413,7 @@ export class Engine {
 
   /** Has a block compiled if that is worth it. */
   private consider(block: Block): void {
-    if (this.compiler !== null && block.heat >= this.hot && this.worthCompiling(block)) this.compiler.compile(block);
+    if (this.compiler !== null && block.heat * block.weight >= this.hot && this.worthCompiling(block)) this.compiler.compile(block);
   }
 
   /** A block inside a region is entered on its own seldom, unless the region leaves there. */

@@ -223,7 +223,7 @@ export class Threaded {
     const { physical, eip, mode, nextEip } = block;
     const found = (mode & S.MODE_FLAT) !== 0 && block.crossFrame < 0;
     const bits = (block.transfers ? R.BLOCK_TRANSFERS : 0) | (block.indirect ? R.BLOCK_NOTES : 0);
-    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.hot, 0, this.blocks.length, 0];
+    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.untilHot(block), 0, this.blocks.length, 0];
     const record = this.area.allocate(head, instructions);
     if (record === 0) return;
     this.blocks.push(block);
@@ -263,11 +263,16 @@ export class Threaded {
     if (++block.notes === NOTES) i32[at + R.BITS] = i32[at + R.BITS]! & ~R.BLOCK_NOTES;
   }
 
+  private untilHot({ weight }: Block): number {
+    return Math.ceil(this.hot / weight);
+  }
+
   /** The run loop has looked at a block and does so again later. */
-  lookLater({ record }: Block): void {
+  lookLater(block: Block): void {
+    const { record } = block;
     const { i32 } = this.cpu;
     const at = record >> 2;
-    i32[at + R.LOOK_AT] = i32[at + R.HEAT]! + this.hot;
+    i32[at + R.LOOK_AT] = i32[at + R.HEAT]! + this.untilHot(block);
   }
 
   private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
