@@ -64,9 +64,9 @@ function shapeOf(instruction: Instruction, operand: Operand, k: number, z: numbe
   }
 }
 
-/** FS and GS are never taken to be flat, and a flat code segment cannot be written. */
+/** A flat code segment cannot be written. */
 function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOperand, k: number): OperandShape | null {
-  if (seg >= S.FS || seg === S.CS || addrSize !== 32) return null;
+  if (seg === S.CS || addrSize !== 32) return null;
   const names = [`d${k}`], values = [disp];
   if (base >= 0) {
     names.push(`b${k}`);
@@ -76,8 +76,11 @@ function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOpera
     names.push(`x${k}`, `s${k}`);
     values.push(index, scale);
   }
-  return { key: `m${size}${base >= 0 ? "b" : ""}${index >= 0 ? "x" : ""}`, names, values };
+  return { key: `m${size}${seg >= S.FS ? `s${seg}` : ""}${base >= 0 ? "b" : ""}${index >= 0 ? "x" : ""}`, names, values };
 }
+
+/** The function of (segment register, offset, bytes, whether it is written) that trees call; see segmentation.ts. */
+export const SEGMENT_ADDRESS = "segmentAddress";
 
 const zero = A.literal(0);
 const word = (index: number): Expression => A.element("i32", A.literal(index));
@@ -96,6 +99,8 @@ class Emission implements Vocabulary {
   private readonly z: number;
   private asks = false;
   private refused = false;
+  /** Statements before the body. */
+  private readonly before: Statement[] = [];
 
   constructor(instruction: Instruction, z: number) {
     this.instruction = instruction;
@@ -108,9 +113,9 @@ class Emission implements Vocabulary {
     const [first, second, third] = instruction.operands;
     const rights = semantics.access === "" ? [] : semantics.access.split(",");
     if (rights[1] === "rw") return null;
-    const before: Statement[] = [];
+    const { before } = this;
     const written = rights[0]?.includes("w") === true && first !== undefined ? first : null;
-    if (written?.kind === "mem") before.push(A.constant("m", this.address(written, 0)));
+    if (written?.kind === "mem") before.push(A.constant("m", this.linear(written, 0, true)));
     const fetch = (name: string, e: Expression): Expression => {
       before.push(A.constant(name, e));
       return A.identifier(name);
@@ -131,6 +136,16 @@ class Emission implements Vocabulary {
     return out;
   }
 
+  /** FS and GS are never taken to be flat: beyond what the segment holds (SEG_REACH) the checks are made in full. */
+  private linear(m: MemOperand, k: number, write: boolean): Expression {
+    if (m.seg < S.FS) return this.address(m, k);
+    const offset = named("f", k);
+    this.before.push(A.constant(`f${k}`, this.address(m, k)));
+    const within = A.binary(A.binary(offset, ">>>", zero), "<", A.binary(word(S.SEG_REACH + m.seg - S.FS), ">>>", zero));
+    const checked = A.call(SEGMENT_ADDRESS, [A.literal(m.seg), offset, A.literal(m.size >> 3), A.literal(write ? 1 : 0)]);
+    return A.conditional(within, A.binary(A.binary(offset, "+", word(S.SEG_BASE + m.seg)), "|", zero), checked);
+  }
+
   private address({ base, index }: MemOperand, k: number): Expression {
     const register = (letter: string): Expression => A.element("i32", named(letter, k));
     const scaled = index < 0 ? null : A.binary(register("x"), "<<", named("s", k));
@@ -141,7 +156,7 @@ class Emission implements Vocabulary {
   private value(operand: Operand, k: number): Expression {
     switch (operand.kind) {
       case "reg": return A.element(operand.size === 32 ? "i32" : operand.size === 16 ? "u16" : "u8", named("r", k));
-      case "mem": return A.call(`load${operand.size}`, [this.address(operand, k), zero]);
+      case "mem": return A.call(`load${operand.size}`, [this.linear(operand, k, false), zero]);
       default: return named("v", k);
     }
   }

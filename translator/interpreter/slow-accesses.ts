@@ -1,4 +1,5 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
+import { segmentAddress } from "../../hypervisor/segmentation.js";
 import type { SlowAccesses } from "../codegen/memory-access.js";
 
 /** The slow halves of the interpreter's accesses: whole accesses by the MMU, which throws their faults. */
@@ -13,4 +14,9 @@ export function slowAccesses({ mmu }: Cpu): SlowAccesses {
     store: [(la, v) => mmu.write8(la, v), (la, v) => mmu.write16(la, v), (la, v) => mmu.write32(la, v)],
     update: [updating(read8, 1), updating(read16, 2), updating(read32, 4)],
   };
+}
+
+/** The linear address of an operand, with all checks; SEGMENT_ADDRESS of emission.ts. */
+export function checkedAddress(cpu: Cpu): (sreg: number, offset: number, bytes: number, write: number) => number {
+  return (sreg, offset, bytes, write) => segmentAddress(cpu, sreg, offset, bytes, write !== 0);
 }

@@ -6,14 +6,14 @@ import { print } from "../codegen/print.js";
 import type { Instruction } from "../isa/instruction.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import type { Op } from "./bind.js";
-import { type Inline, instructionShape, type Shape, shapeTree } from "./emission.js";
-import { slowAccesses } from "./slow-accesses.js";
+import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
+import { checkedAddress, slowAccesses } from "./slow-accesses.js";
 
 /** Makes the closure of one instruction from its shape's values. */
 type Factory = (...values: number[]) => Op;
 
 const NAMES = ["i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
-  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit"] as const;
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", SEGMENT_ADDRESS] as const;
 
 type Maker = (...values: unknown[]) => Factory;
 
@@ -30,7 +30,7 @@ export class Specialiser {
 
   constructor(cpu: Cpu) {
     const { heap } = cpu;
-    const pure = [arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit, highestBit];
+    const pure = [arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit, highestBit, checkedAddress(cpu)];
     const valuesFor = (user: boolean): unknown[] => [heap.i32, heap.u8, heap.u16, ...memoryAccess(heap, user, slowAccesses(cpu)), ...pure];
     this.values = [valuesFor(false), valuesFor(true)];
   }

@@ -7,7 +7,7 @@ import { FAULT } from "../codegen/asm-lower.js";
 import { type AsmFunction, asmFunction, encodeFunctions } from "../codegen/asm-module.js";
 import * as A from "../codegen/ast.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
-import { FOREIGN, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
+import { FLAG_SIGNATURES, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
 import { slowName, SORTS, tablesFor } from "../codegen/memory-access.js";
 import { parametersOf } from "../codegen/splice.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
@@ -16,9 +16,9 @@ import type { Block } from "../block.js";
 import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
-import { type Inline, instructionShape, type Shape, shapeTree } from "./emission.js";
+import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
 import * as R from "./records.js";
-import { slowAccesses } from "./slow-accesses.js";
+import { checkedAddress, slowAccesses } from "./slow-accesses.js";
 
 /**
  * Why `chain` came back. CHAIN_LOOK_UP: the next block is to be found by the run loop, or is too long for what is left of the budget;
@@ -40,6 +40,9 @@ const NOTES = 64;
 /** The handler of instructions that have a closure and no shape; its record's value is the closure's number. */
 const CLOSURE_HANDLER = 0;
 const CLOSURE: Signatures = { closure: { parameters: 1, result: false } };
+/** What handlers call of JavaScript, and all that they call. */
+const HANDLER_CALLS: Signatures = { ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true } };
+const CALLED: Signatures = { ...HANDLER_CALLS, ...FLAG_SIGNATURES };
 const HANDLER = { parameters: 1, result: false };
 
 const field = (name: "b" | "c" | "e", word: number): string => `${recordWord(word)}(${name})`;
@@ -190,7 +193,7 @@ export class Threaded {
     this.pages = heap.buffer.byteLength / WASM_PAGE_BYTES;
     const slow = slowAccesses(cpu);
     const halves = Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), slow[kind][z === 8 ? 0 : z === 16 ? 1 : 2]]));
-    this.functions = { ...relayed(halves, SLOW_HALVES), ...flagFunctions() };
+    this.functions = { ...relayed({ ...halves, [SEGMENT_ADDRESS]: checkedAddress(cpu) }, HANDLER_CALLS), ...flagFunctions() };
     const module = moduleOf("loops", this.pages, () => encodeFunctions(Object.entries(LOOPS).map(([name, source]) => loop(name, source)), this.pages, CLOSURE, HANDLER));
     const exported = this.instance(module!, relayed({ closure: (k: number) => this.closures[k]!() }, CLOSURE));
     this.loops = exported as unknown as Loops;
@@ -278,7 +281,7 @@ export class Threaded {
   private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
     const module = moduleOf(shape.key, this.pages, () => {
       const body = shapeTree(instruction, semantics);
-      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, FOREIGN);
+      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, CALLED);
     });
     if (module === null) return -1;
     const index = this.table.grow(1);
