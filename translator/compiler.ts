@@ -9,7 +9,7 @@ import { Runtime } from "./codegen/runtime.js";
 import type { Threaded } from "./interpreter/threaded.js";
 
 /** Most blocks and instructions one region joins. */
-const REGION_BLOCKS = 256, REGION_INSTRUCTIONS = 2500;
+const REGION_BLOCKS = 128, REGION_INSTRUCTIONS = 1000;
 
 /** How often a block must have been interpreted to be joined to a region, as a part of how often its entry has. */
 const WARM = 1 / 8;

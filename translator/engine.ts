@@ -20,7 +20,7 @@ import { semanticsOf } from "./isa/semantics/registry.js";
 const SLICE_LIMIT = 100_000;
 
 /** Times a block is interpreted before its region is compiled. */
-const HOT = 3000;
+const HOT = 5000;
 
 /** See EngineOptions.promote: asm.js by way of WebAssembly starts at once, and is optimised beside it. */
 const PROMOTE = webAssembly === null ? 500 : 0;
@@ -62,7 +62,7 @@ export interface EngineOptions {
   readonly threaded?: boolean;
   /** Bytes of the heap for threaded code's records, at most (default: all there is room for). */
   readonly recordBytes?: number;
-  /** Times a block is interpreted before its region is compiled (default 3000). */
+  /** Times a block is interpreted before its region is compiled (default 5000). */
   readonly hot?: number;
   /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
   readonly promote?: number;
