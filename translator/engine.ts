@@ -11,7 +11,8 @@ import { type Block, BlockCache } from "./block.js";
 import { BlockBuilder } from "./block-builder.js";
 import type { RegionCode } from "./codegen/region-code.js";
 import { Compiler } from "./compiler.js";
-import * as T from "./interpreter/threaded.js";
+import { Threaded } from "./interpreter/threaded.js";
+import { CHAIN_COUNTED, CHAIN_HOT, CHAIN_LEFT, CHAIN_MISSED, CHAIN_REFUSED } from "./interpreter/threaded-loops.js";
 import type { Instruction } from "./isa/instruction.js";
 import type { TranslationHooks } from "./fullvirt/engine-hooks.js";
 import { semanticsOf } from "./isa/semantics/registry.js";
@@ -84,7 +85,7 @@ export class Engine {
   readonly blocks: BlockCache;
   private readonly builder: BlockBuilder;
   /** null: the interpreter runs closures. */
-  private readonly threaded: T.Threaded | null;
+  private readonly threaded: Threaded | null;
   /** null: everything is interpreted. */
   private readonly compiler: Compiler | null;
   private readonly hot: number;
@@ -117,7 +118,7 @@ export class Engine {
     const specialised = (options.specialised ?? true) && Compiler.available();
     this.hot = options.hot ?? HOT;
     const compiled = (options.jit ?? true) && Compiler.available();
-    this.threaded = specialised && (options.threaded ?? true) && T.Threaded.available(this.cpu) ? new T.Threaded(this.cpu, compiled ? this.hot : Infinity, options.recordBytes) : null;
+    this.threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu) ? new Threaded(this.cpu, compiled ? this.hot : Infinity, options.recordBytes) : null;
     this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
     const tally = (event: number, words: number): void => machine.ledger.tally(event, this.cpu.i32.subarray(words, words + 2));
     tally(machine.ledger.id("instruction.string"), S.STRING_TALLY);
@@ -376,7 +377,7 @@ export class Engine {
     }
     threaded.expect(first);
     this.running = null;
-    let why: number = T.CHAIN_LEFT;
+    let why: number = CHAIN_LEFT;
     try {
       why = threaded.chain(first.record);
     } catch (error) {
@@ -388,16 +389,16 @@ export class Engine {
         i32[S.INDEX] = 0;
       }
       if (!(error instanceof Retry)) throw error;
-      why = T.CHAIN_REFUSED;
+      why = CHAIN_REFUSED;
     }
     const last = threaded.running!;
-    if (why === T.CHAIN_LEFT) {
+    if (why === CHAIN_LEFT) {
       this.leftAt(last, i32[S.INDEX]!, false);
       i32[S.INDEX] = 0;
-    } else if (why === T.CHAIN_REFUSED) this.interpret(this.lookup(), 1);
-    else if (why === T.CHAIN_COUNTED) last.countEntries();
-    else if (why === T.CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
-    else if (why === T.CHAIN_HOT) {
+    } else if (why === CHAIN_REFUSED) this.interpret(this.lookup(), 1);
+    else if (why === CHAIN_COUNTED) last.countEntries();
+    else if (why === CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
+    else if (why === CHAIN_HOT) {
       threaded.lookLater(last);
       if (last.indirect) last.noteTarget(i32[S.EIP]!);
       this.consider(last);

@@ -1,7 +1,7 @@
 import type { Statement } from "acorn";
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
-import { RAM_BASE, TLB_SUPERVISOR_EXEC, TLB_USER_EXEC } from "../../hypervisor/heap.js";
+import { RAM_BASE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, type WasmTable, webAssembly } from "../../hypervisor/webassembly.js";
 import { FAULT } from "../codegen/asm-lower.js";
 import { type AsmFunction, asmFunction, encodeFunctions } from "../codegen/asm-module.js";
@@ -9,27 +9,16 @@ import * as A from "../codegen/ast.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
 import { FLAG_SIGNATURES, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
 import { slowName, SORTS, tablesFor } from "../codegen/memory-access.js";
-import { parametersOf } from "../codegen/splice.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
-import { INDIRECT, recordWord } from "../codegen/wasm-encode.js";
+import { recordWord } from "../codegen/wasm-encode.js";
 import type { Block } from "../block.js";
 import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
 import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
 import * as R from "./records.js";
+import { loopFunctions, type Loops } from "./threaded-loops.js";
 import { checkedAddress, slowAccesses } from "./slow-accesses.js";
-
-/**
- * Why `chain` came back. CHAIN_LOOK_UP: the next block is to be found by the run loop, or is too long for what is left of the budget;
- * CHAIN_MISSED: the same, and where the last block has gone is to be noted; CHAIN_HOT: the last block has been executed as often as its LOOK_AT says;
- * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more; CHAIN_REFUSED: generated code leaves the instruction at EIP to the
- * interpreter; CHAIN_COUNTED: an entrance's count is to be taken down.
- */
-export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3, CHAIN_REFUSED = 4, CHAIN_COUNTED = 5;
-
-/** Instructions an entrance counts before they are taken down. */
-const COUNTED = 0x3fffffff;
 
 /** Executions after which no block is to be looked at. */
 const NEVER = 0x7fffffff;
@@ -44,103 +33,6 @@ const CLOSURE: Signatures = { closure: { parameters: 1, result: false } };
 const HANDLER_CALLS: Signatures = { ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true } };
 const CALLED: Signatures = { ...HANDLER_CALLS, ...FLAG_SIGNATURES };
 const HANDLER = { parameters: 1, result: false };
-
-const field = (name: "b" | "c" | "e", word: number): string => `${recordWord(word)}(${name})`;
-const setField = (name: string, word: number): string => `i32[(${name} + ${4 * word}) >> 2]`;
-
-/** The loops, in the subset of asm.js-lower's input; i32 is the heap. */
-const LOOPS: Readonly<Record<string, string>> = {
-  /** Executes one instruction. */
-  one: `(p) => { ${INDIRECT}(p, ${recordWord(0)}(p)); }`,
-  closures: `(p) => { closure(${recordWord(1)}(p)); }`,
-  /** Executes a block until S.END, \`end\` at first; gives how many instructions. */
-  block: `(b, end) => {
-    let i = 0, p = 0;
-    i32[${S.END}] = end;
-    L: for (;;) {
-      if (i >= i32[${S.END}]) return i;
-      i32[${S.INDEX}] = i;
-      p = i32[(b + ${4 * R.FIRST_INSTRUCTION} + (i << 2)) >> 2];
-      ${INDIRECT}(p, ${recordWord(0)}(p));
-      i = i + 1;
-    }
-  }`,
-  /** Enters generated code by an entrance; gives whether it has to be looked at. */
-  enter: `(e) => {
-    let done = 0;
-    const budget = i32[${S.BUDGET}], eip = i32[${S.EIP}];
-    i32[${S.ENTRY_BUDGET}] = budget;
-    i32[${S.LEAVE}] = 0;
-    i32[${S.REGION}] = ${field("e", R.FUNCTION)};
-    ${setField("e", R.ENTRIES)} = ${field("e", R.ENTRIES)} + 1 | 0;
-    ${INDIRECT}(${field("e", R.ARGUMENT)}, ${field("e", R.FUNCTION)});
-    done = budget - i32[${S.BUDGET}] | 0;
-    ${setField("e", R.EXECUTED)} = ${field("e", R.EXECUTED)} + done | 0;
-    if (done === 0) {
-      if (i32[${S.EIP}] === eip) return ${CHAIN_REFUSED};
-    }
-    return ${field("e", R.EXECUTED)} > ${COUNTED} ? ${CHAIN_COUNTED} : 0;
-  }`,
-  /** Interprets a block, all of which the budget must have room for; gives why the next is not to follow. */
-  interpret: `(b) => {
-    let i = 0, heat = 0;
-    const n = ${field("b", R.COUNT)};
-    i = block(b, n);
-    i32[${S.BUDGET}] = i32[${S.BUDGET}] - i;
-    if (i < n) {
-      i32[${S.INDEX}] = i;
-      return ${CHAIN_LEFT};
-    }
-    i32[${S.INDEX}] = 0;
-    if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
-    heat = ${field("b", R.HEAT)} + 1 | 0;
-    ${setField("b", R.HEAT)} = heat;
-    if (heat >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
-    if ((${field("b", R.BITS)} & ${R.BLOCK_NOTES}) !== 0) {
-      if (${field("b", R.NOTED)} !== i32[${S.EIP}]) return ${CHAIN_MISSED};
-    }
-    return 0;
-  }`,
-  /** Executes blocks and generated code as long as what follows is known; gives why not. */
-  chain: `(b) => {
-    let why = 0, eip = 0, mode = 0, c = 0, e = 0;
-    L: for (;;) {
-      i32[${S.RUNNING}] = b;
-      e = ${field("b", R.ENTRANCE)};
-      if (e !== 0) {
-        if (i32[${S.BUDGET}] < ${field("e", R.NEEDED)}) e = 0;
-      }
-      if (e !== 0) {
-        i32[${S.ENTERED}] = e;
-        why = enter(e);
-        i32[${S.ENTERED}] = 0;
-      } else {
-        if (i32[${S.BUDGET}] < ${field("b", R.COUNT)}) return ${CHAIN_LOOK_UP};
-        why = interpret(b);
-      }
-      if (why !== 0) return why;
-      eip = i32[${S.EIP}];
-      if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
-      c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
-      if (c === 0) return ${CHAIN_LOOK_UP};
-      mode = i32[${S.MODE}];
-      if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
-      if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
-      if (i32[(((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2)) >> 2] !== ${field("c", R.EXEC_WORD)}) return ${CHAIN_LOOK_UP};
-      if ((${field("c", R.BITS)} & ${R.BLOCK_COMPILED}) !== 0) return ${CHAIN_LOOK_UP};
-      b = c;
-    }
-  }`,
-};
-
-/** Those of the loops that give a result. */
-const RESULT = new Set(["block", "enter", "interpret", "chain"]);
-
-interface Loops {
-  readonly one: (instruction: number) => void;
-  readonly block: (record: number, end: number) => number;
-  readonly chain: (record: number) => number;
-}
 
 /** Modules by what they are for and the heap's pages: made once a process. null: a shape that has no tree. */
 const modules = new Map<string, WasmModule | null>();
@@ -194,7 +86,7 @@ export class Threaded {
     const slow = slowAccesses(cpu);
     const halves = Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), slow[kind][z === 8 ? 0 : z === 16 ? 1 : 2]]));
     this.functions = { ...relayed({ ...halves, [SEGMENT_ADDRESS]: checkedAddress(cpu) }, HANDLER_CALLS), ...flagFunctions() };
-    const module = moduleOf("loops", this.pages, () => encodeFunctions(Object.entries(LOOPS).map(([name, source]) => loop(name, source)), this.pages, CLOSURE, HANDLER));
+    const module = moduleOf("loops", this.pages, () => encodeFunctions(loopFunctions(), this.pages, CLOSURE, HANDLER));
     const exported = this.instance(module!, relayed({ closure: (k: number) => this.closures[k]!() }, CLOSURE));
     this.loops = exported as unknown as Loops;
     this.table.set(CLOSURE_HANDLER, exported["closures"]);
@@ -336,11 +228,6 @@ export class Threaded {
 /** The instruction TLB's word for the page of a block in a flat code segment (heap.ts). */
 function execWord(physical: number, eip: number): number {
   return RAM_BASE + physical - eip | 1;
-}
-
-function loop(name: string, source: string): AsmFunction {
-  const tree = A.parseFunction(source);
-  return asmFunction(name, parametersOf(tree), tree.body.body, RESULT.has(name));
 }
 
 function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
