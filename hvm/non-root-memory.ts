@@ -94,7 +94,7 @@ export class NonRootMemory implements TableMemory {
     const { vcpu, eptWalk } = this;
     walkEpt(eptWalk, vcpu.memory, vcpu.vmcs.get(F.EPT_POINTER), gpa, access);
     vcpu.ledger.count(this.eptWalkEvent);
-    for (let i = 0; i < eptWalk.references; i++) vcpu.cpu.mmu.referenced(eptWalk.entries[i]!);
+    vcpu.cpu.mmu.allReferenced(eptWalk.entries, eptWalk.references);
     if (eptWalk.outcome === "mapped") return;
     vcpu.exitFromInstruction(this.eptExit(gpa, access, final));
   }

@@ -59,6 +59,8 @@ export class Memory {
   }
 
   read32(pa: number): number {
+    // The walks of page tables read here: a word of plain memory without a DataView.
+    if ((pa & 3) === 0 && (this.kindOf(pa >>> 12) & FRAME_MMIO) === 0) return this.heap.i32[(RAM_BASE + (pa >>> 0)) >>> 2]!;
     return this.read(pa, 4) | 0;
   }
 

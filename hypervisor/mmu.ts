@@ -136,6 +136,13 @@ export class Mmu {
     this.cache?.reference(pa >>> 0);
   }
 
+  /** The first `n` of these page-table entries were read by a walk, in this order. */
+  allReferenced(addresses: Int32Array, n: number): void {
+    const { cache } = this;
+    this.cpu.ledger.count(this.referenceEvent, n);
+    if (cache !== undefined) for (let i = 0; i < n; i++) cache.reference(addresses[i]! >>> 0);
+  }
+
   /** A walk of tables in machine memory is over, whatever came of it. */
   walked({ references, upperAddress, entryAddress }: Walk): void {
     if (references === 0) return;
