@@ -8,10 +8,22 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { FAMILIES, type Failure, type Job, jobs } from "./cases.js";
 
-const { values } = parseArgs({ options: {
+const OPTIONS = {
   cases: { type: "string", default: "1000000" }, seed: { type: "string", default: "1" }, workers: { type: "string", default: "2" },
   only: { type: "string" }, batch: { type: "string" }, from: { type: "string", default: "0" },
-} });
+} as const;
+const EXIT_USAGE = 2;
+
+function given(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`fuzz: ${(error as Error).message}`);
+    process.exit(EXIT_USAGE);
+  }
+}
+
+const values = given();
 /** A case that takes longer hangs: they all are a few hundred instructions or accesses. Of processor time: the machine may be busy. */
 const HANG_SECONDS = 30;
 
