@@ -99,6 +99,13 @@ export class Block {
     this.record = record;
   }
 
+  /** Its record is another's from now on. */
+  detach(): void {
+    this.executions = this.heat;
+    this.i32 = NO_WORDS;
+    this.record = 0;
+  }
+
   /** Generated code entered here, if any. */
   get code(): RegionCode | null { return this.generated; }
   set code(code: RegionCode | null) {
@@ -286,8 +293,11 @@ export class BlockCache {
   readonly capacity: number;
   /** Told when a frame gains its first or loses its last block. */
   private readonly onFrame: (frame: number, cached: boolean) => void;
+  /** Told when a block has been dropped. */
+  private readonly onDrop: (block: Block) => void;
 
-  constructor(capacity: number, onFrame: (frame: number, cached: boolean) => void) {
+  constructor(capacity: number, onFrame: (frame: number, cached: boolean) => void, onDrop: (block: Block) => void = () => {}) {
+    this.onDrop = onDrop;
     this.capacity = capacity;
     this.onFrame = onFrame;
   }
@@ -365,6 +375,7 @@ export class BlockCache {
     block.alias = null;
     this.removeFromFrame(block.physical >>> 12, block);
     if (crosses(block)) this.removeFromFrame(block.crossFrame, block);
+    this.onDrop(block);
   }
 
   private removeFromFrame(frame: number, block: Block): void {

@@ -126,7 +126,7 @@ export class Engine {
     if (this.translation !== null) tally(this.translation.indirectEvent, S.INDIRECT_TALLY);
     if (this.translation !== null) this.translation.retranslate = (eip) => this.retranslate(eip);
     const { cpu } = this;
-    this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached));
+    this.blocks = new BlockCache(options.blockCapacity ?? 400_000, (frame, cached) => cpu.mmu.setCode(frame, cached), (block) => this.threaded?.detach(block));
     machine.ledger.bindRunning(() => this.sliceStart - cpu.i32[S.BUDGET]! + cpu.i32[S.INDEX]!);
     machine.memory.onCodeWrite = (pa, length) => this.codeWritten(pa, length);
     machine.clock.onReschedule = () => { cpu.recheck = true; };
@@ -340,6 +340,7 @@ export class Engine {
     const { cpu } = this;
     const { i32 } = cpu;
     const { compiler, threaded } = this;
+    threaded?.reclaim();
     if (threaded !== null && threaded.full) this.forget();
     if (this.breakpoints.size !== 0 || cpu.instructionBreakpoints) return this.dispatchToBreakpoint();
     if (i32[S.BUDGET]! <= 0 || cpu.recheck) return;

@@ -47,6 +47,17 @@ name("an area of records is full when the next one has no room, and empty when i
   assert.is(area.allocate([9], []), first);
 });
 
+name("a record that is given back is given out again, to as many words, once nothing can be using it", () => {
+  const area = new RecordArea(new Int32Array(0x2000000 >> 2), 40);
+  const record = area.allocate([1, 2, 3]);
+  area.giveBack(record, 3);
+  assert.is(area.reuse(3), 0);
+  area.reclaim();
+  assert.is(area.reuse(2), 0);
+  assert.is(area.reuse(3), record);
+  assert.is(area.reuse(3), 0);
+});
+
 /** Calls one function from two places, ROUNDS times each. */
 const ROUNDS = 50;
 const CALLS = [

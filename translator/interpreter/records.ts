@@ -31,13 +31,16 @@ export const JUMP_TABLE = RECORDS_BASE;
 
 const FIRST_RECORD = JUMP_TABLE + (4 << JUMP_BITS);
 
-/** Room for records, given out until it is full, then empty again all at once. */
+/** Room for records, given out until it is full, then empty again all at once. Records that are given back are given out again, by their lengths. */
 export class RecordArea {
   private readonly i32: Int32Array;
   private readonly end: number;
   private top = FIRST_RECORD;
   /** There was no room for a record. */
   full = false;
+  /** Records by their words: ready to be given out, and given back since `reclaim`. */
+  private free: number[][] = [];
+  private back: number[] = [];
 
   /** Of `bytes` bytes, at most. */
   constructor(i32: Int32Array, bytes = RECORDS_BYTES) {
@@ -59,9 +62,28 @@ export class RecordArea {
     return at;
   }
 
+  /** A record that was given back and has room for `words`, or 0. */
+  reuse(words: number): number {
+    return this.free[words]?.pop() ?? 0;
+  }
+
+  /** Takes a record back, whose words stay as they are until `reclaim`: it may be in use. */
+  giveBack(record: number, words: number): void {
+    this.back.push(record, words);
+  }
+
+  /** No record that was given back is in use any more. */
+  reclaim(): void {
+    const { back, free } = this;
+    for (let k = 0; k < back.length; k += 2) (free[back[k + 1]!] ??= []).push(back[k]!);
+    back.length = 0;
+  }
+
   clear(): void {
     this.top = FIRST_RECORD;
     this.full = false;
+    this.free = [];
+    this.back = [];
     this.i32.fill(0, JUMP_TABLE >> 2, FIRST_RECORD >> 2);
   }
 }

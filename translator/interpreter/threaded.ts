@@ -118,11 +118,27 @@ export class Threaded {
     const { physical, eip, mode, nextEip } = block;
     const found = (mode & S.MODE_FLAT) !== 0 && block.crossFrame < 0;
     const bits = (block.transfers ? R.BLOCK_TRANSFERS : 0) | (block.indirect ? R.BLOCK_NOTES : 0);
-    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.untilHot(block), 0, this.blocks.length, 0];
-    const record = this.area.allocate(head, instructions);
+    const { i32 } = this.cpu;
+    const words = R.FIRST_INSTRUCTION + instructions.length, again = this.area.reuse(words);
+    const number = again === 0 ? this.blocks.length : i32[(again >> 2) + R.NUMBER]!;
+    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.untilHot(block), 0, number, 0];
+    const record = again === 0 ? this.area.allocate(head, instructions) : again;
     if (record === 0) return;
-    this.blocks.push(block);
-    block.attach(this.cpu.i32, record);
+    if (again !== 0) i32.set([...head, ...instructions], again >> 2);
+    this.blocks[number] = block;
+    block.attach(i32, record);
+  }
+
+  /** Takes a dropped block's record back, for `reclaim`: it may be the one that runs. */
+  detach(block: Block): void {
+    if (block.record === 0) return;
+    this.area.giveBack(block.record, R.FIRST_INSTRUCTION + block.instructions.length);
+    block.detach();
+  }
+
+  /** Lets the records of dropped blocks be given out again; to be called when no block is being executed. */
+  reclaim(): void {
+    this.area.reclaim();
   }
 
   /** Puts a region's code where `chain` can enter it. */
@@ -153,6 +169,7 @@ export class Threaded {
   note(block: Block, eip: number): void {
     const { i32 } = this.cpu;
     const at = block.record >> 2;
+    if (at === 0) return;
     block.noteTarget(eip);
     i32[at + R.NOTED] = eip;
     if (++block.notes === NOTES) i32[at + R.BITS] = i32[at + R.BITS]! & ~R.BLOCK_NOTES;
@@ -164,9 +181,9 @@ export class Threaded {
 
   /** The run loop has looked at a block and does so again later. */
   lookLater(block: Block): void {
-    const { record } = block;
     const { i32 } = this.cpu;
-    const at = record >> 2;
+    const at = block.record >> 2;
+    if (at === 0) return;
     i32[at + R.LOOK_AT] = i32[at + R.HEAT]! + this.untilHot(block);
   }
 
