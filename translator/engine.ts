@@ -384,19 +384,13 @@ export class Engine {
     } catch (error) {
       const { running } = threaded;
       if (i32[S.ENTERED] !== 0) threaded.leaveEntered();
-      else {
-        i32[S.BUDGET] = i32[S.BUDGET]! - i32[S.INDEX]!;
-        this.leftAt(running!, i32[S.INDEX]!, true);
-        i32[S.INDEX] = 0;
-      }
+      else this.leave(running!, true);
       if (!(error instanceof Retry)) throw error;
       why = CHAIN_REFUSED;
     }
     const last = threaded.running!;
-    if (why === CHAIN_LEFT) {
-      this.leftAt(last, i32[S.INDEX]!, false);
-      i32[S.INDEX] = 0;
-    } else if (why === CHAIN_REFUSED) this.interpret(this.lookup(), 1);
+    if (why === CHAIN_LEFT) this.leave(last, false);
+    else if (why === CHAIN_REFUSED) this.interpret(this.lookup(), 1);
     else if (why === CHAIN_COUNTED) last.countEntries();
     else if (why === CHAIN_MISSED) threaded.note(last, i32[S.EIP]!);
     else if (why === CHAIN_HOT) {
@@ -518,12 +512,8 @@ export class Engine {
       } else this.runClosures(block, end);
       trapped = false;
     } finally {
-      // After a trap S.INDEX is the instruction that raised it.
-      const done = i32[S.INDEX]!;
-      i32[S.BUDGET] = i32[S.BUDGET]! - done;
-      i32[S.INDEX] = 0;
       this.running = null;
-      this.leftAt(block, done, trapped);
+      this.leave(block, trapped);
     }
   }
 
@@ -536,9 +526,12 @@ export class Engine {
     for (i32[S.INDEX] = 0; index < i32[S.END]!; i32[S.INDEX] = ++index) ops[index]!();
   }
 
-  /** Sets EIP after `done` instructions of a block, the last of which has completed, or the next of which has raised a trap. */
-  private leftAt(block: Block, done: number, trapped: boolean): void {
+  /** Settles budget and EIP after S.INDEX instructions of a block, the last of which has completed, or the next of which has raised a trap. */
+  private leave(block: Block, trapped: boolean): void {
     const { i32 } = this.cpu;
+    const done = i32[S.INDEX]!;
+    i32[S.BUDGET] = i32[S.BUDGET]! - done;
+    i32[S.INDEX] = 0;
     if (trapped && setsEip(block.instructions[done])) { /* EIP is right, be it a new task's */ }
     else if (done < block.ops.length) i32[S.EIP] = block.addressOf(done);
     else if (!block.transfers) i32[S.EIP] = block.nextEip;

@@ -13,11 +13,11 @@ const REMAINDER = "$i";
 const divisor = A.identifier(DIVISOR), zero = A.literal(0);
 const MOST_NEGATIVE = -0x80000000;
 
-/** Whether an instruction can be made so: 32 bits wide, its operand not in FS or GS. */
+/** Whether an instruction can be made so, but for the segment of its operand: 32 bits wide. */
 export function isDivision({ mnemonic, operands }: Instruction): boolean {
   const operand = operands[0];
-  if ((mnemonic !== "DIV" && mnemonic !== "IDIV") || operand === undefined) return false;
-  return (operand.kind === "reg" || (operand.kind === "mem" && operand.seg < S.FS && operand.seg !== S.CS)) && operand.size === 32;
+  if (mnemonic !== "DIV" && mnemonic !== "IDIV") return false;
+  return (operand?.kind === "reg" || operand?.kind === "mem") && operand.size === 32;
 }
 
 /** Whether the quotient of EDX:EAX by the divisor fits in 32 bits, as far as it is to be made in place. */

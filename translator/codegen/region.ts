@@ -195,7 +195,7 @@ class RegionBuilder {
         out.push(...this.bulk(block, i, count));
       } else if (isElement(instruction) && !(last && block.callout)) {
         out.push(...this.element(block, i, count));
-      } else if (this.form === "asm" && isDivision(instruction)) {
+      } else if (this.form === "asm" && isDivision(instruction) && !usesSegment(instruction, S.CS, S.FS, S.GS)) {
         out.push(...this.division(block, i, count));
       } else if (instruction.mnemonic === "RDTSC") {
         out.push(...this.timeStamp(block, i, count));

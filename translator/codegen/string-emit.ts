@@ -26,9 +26,15 @@ const difference = (a: Expression, b: Expression): Expression => A.binary(A.bina
 const unsigned = (e: Expression): Expression => A.binary(e, ">>>", zero);
 const when = (test: Expression, ...then: Statement[]): Statement => A.ifThen(test, A.block(then));
 
-/** Whether an instruction can be made so: in flat 32-bit code, with neither FS nor GS. */
-export function isBulk({ mnemonic, rep, addrSize, seg }: Instruction): boolean {
-  return (mnemonic === "MOVS" || mnemonic === "STOS") && rep !== "" && addrSize === 32 && seg < S.FS;
+/** Its operands are in flat data segments: a code segment need not be readable. */
+function isFlat({ addrSize, seg }: Instruction): boolean {
+  return addrSize === 32 && seg < S.FS && seg !== S.CS;
+}
+
+/** Whether an instruction is a repeated one that can be made so, in flat 32-bit code. */
+export function isBulk(instruction: Instruction): boolean {
+  const { mnemonic, rep } = instruction;
+  return (mnemonic === "MOVS" || mnemonic === "STOS") && rep !== "" && isFlat(instruction);
 }
 
 /**
@@ -74,9 +80,9 @@ export function emitBulk(emitter: Emitter, { mnemonic, size }: Instruction, { re
 
 const ELEMENTS = new Set(["MOVS", "STOS", "LODS", "SCAS", "CMPS"]);
 
-/** Whether an instruction is a single element's, to be made in place: in flat 32-bit code, with neither FS nor GS. */
-export function isElement({ mnemonic, rep, addrSize, seg }: Instruction): boolean {
-  return ELEMENTS.has(mnemonic) && rep === "" && addrSize === 32 && seg < S.FS && seg !== S.CS;
+/** Whether an instruction is a single element's, to be made in place, in flat 32-bit code. */
+export function isElement(instruction: Instruction): boolean {
+  return ELEMENTS.has(instruction.mnemonic) && instruction.rep === "" && isFlat(instruction);
 }
 
 /** Statements for one element upwards. Accesses come first: what faults leaves all as it was. */

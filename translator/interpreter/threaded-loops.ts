@@ -11,7 +11,7 @@ import * as R from "./records.js";
 /**
  * Why `chain` came back. CHAIN_LOOK_UP: the next block is to be found by the run loop, or is too long for what is left of the budget;
  * CHAIN_MISSED: the same, and where the last block has gone is to be noted; CHAIN_HOT: the last block has been executed as often as its LOOK_AT says;
- * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more; CHAIN_REFUSED: generated code leaves the instruction at EIP to the
+ * CHAIN_LEFT: S.INDEX of the last block's instructions have been executed and no more, which the budget does not show yet; CHAIN_REFUSED: generated code leaves the instruction at EIP to the
  * interpreter; CHAIN_COUNTED: an entrance's count is to be taken down.
  */
 export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3, CHAIN_REFUSED = 4, CHAIN_COUNTED = 5;
@@ -60,11 +60,11 @@ const LOOPS: Readonly<Record<string, string>> = {
     let i = 0, heat = 0;
     const n = ${field("b", R.COUNT)};
     i = block(b, n);
-    i32[${S.BUDGET}] = i32[${S.BUDGET}] - i;
     if (i < n) {
       i32[${S.INDEX}] = i;
       return ${CHAIN_LEFT};
     }
+    i32[${S.BUDGET}] = i32[${S.BUDGET}] - n;
     i32[${S.INDEX}] = 0;
     if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
     heat = ${field("b", R.HEAT)} + 1 | 0;
