@@ -74,6 +74,8 @@ export class Cpu {
   priority: TaskPriority | undefined = undefined;
   /** Model-specific registers, by index: [low, high]. */
   readonly msrs = new Map<number, [number, number]>();
+  /** What WRMSR has moved the time-stamp counter by: low and high word; null: nothing. */
+  tscOffset: readonly [number, number] | null = null;
 
   constructor(memory: Memory, ledger: Ledger, clock: Clock, strategy: Strategy, ports: Ports) {
     this.memory = memory;

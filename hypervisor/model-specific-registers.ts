@@ -24,21 +24,33 @@ function range(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
-/** Low and high word of the time-stamp counter: the ledger's cycles, moved by what WRMSR wrote. */
-export function timeStampCounter(cpu: Cpu): [number, number] {
-  const cycles = Math.floor(cpu.ledger.cycles);
-  const offset = cpu.msrs.get(MSR_TSC);
+/** Writes the time-stamp counter, which is the ledger's cycles moved by what WRMSR wrote, to two words of `words`. */
+function storeTimeStamp({ ledger, tscOffset }: Cpu, words: Int32Array, lowWord: number, highWord: number): void {
+  const cycles = Math.floor(ledger.cycles);
   const high = Math.floor(cycles / 0x100000000), low = cycles - high * 0x100000000;
-  if (offset === undefined) return [low | 0, high | 0];
-  const sum = low + (offset[0] >>> 0);
-  return [sum | 0, (high + offset[1] + (sum > 0xffffffff ? 1 : 0)) | 0];
+  const sum = tscOffset === null ? low : low + (tscOffset[0] >>> 0);
+  words[lowWord] = sum;
+  words[highWord] = tscOffset === null ? high : high + tscOffset[1] + (sum > 0xffffffff ? 1 : 0);
+}
+
+const pair = new Int32Array(2);
+
+/** Low and high word of the time-stamp counter. */
+export function timeStampCounter(cpu: Cpu): [number, number] {
+  storeTimeStamp(cpu, pair, 0, 1);
+  return [pair[0]!, pair[1]!];
+}
+
+/** RDTSC's effect on EDX:EAX, without a pair for the host to collect: delay loops of a boot execute it eleven million times. */
+export function loadTimeStamp(cpu: Cpu): void {
+  storeTimeStamp(cpu, cpu.i32, S.EAX, S.EDX);
 }
 
 function writeTimeStampCounter(cpu: Cpu, low: number, high: number): void {
-  cpu.msrs.delete(MSR_TSC);
+  cpu.tscOffset = null;
   const [nowLow, nowHigh] = timeStampCounter(cpu);
   const borrow = (low >>> 0) < (nowLow >>> 0) ? 1 : 0;
-  cpu.msrs.set(MSR_TSC, [(low - nowLow) | 0, (high - nowHigh - borrow) | 0]);
+  cpu.tscOffset = [(low - nowLow) | 0, (high - nowHigh - borrow) | 0];
 }
 
 /** RDMSR: [EAX, EDX]; #GP(0) for a register that does not exist. */

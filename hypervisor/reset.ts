@@ -28,6 +28,7 @@ export function resetCpu(cpu: Cpu): void {
   i32[S.FPU_TAG] = FPU_TAG_RESET;
   i32[S.MXCSR] = MXCSR_RESET;
   cpu.msrs.clear();
+  cpu.tscOffset = null;
   cpu.halted = false;
   cpu.interruptShadow = cpu.stackShadow = false;
   cpu.debugHits = 0;

@@ -133,3 +133,12 @@ export interface CommentStatement { type: "CommentStatement"; text: string; star
 export function comment(text: string): Statement {
   return { type: "CommentStatement", text, start: 0, end: 0 } as unknown as Statement;
 }
+
+/** Whether a tree, or a list of them, has an identifier of this name. */
+export function mentions(node: unknown, name: string): boolean {
+  if (node === null || typeof node !== "object") return false;
+  if (Array.isArray(node)) return node.some((child) => mentions(child, name));
+  const record = node as { type?: string; name?: string };
+  if (record.type === "Identifier") return record.name === name;
+  return Object.values(record).some((child) => mentions(child, name));
+}

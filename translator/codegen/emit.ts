@@ -5,7 +5,7 @@ import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { trunc } from "../isa/semantics/subset.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, numberOf, sequence, statement, variables } from "./ast.js";
+import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, mentions, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { type Access, type LoopCaches, type StackAccesses, tablesFor } from "./memory-access.js";
 import { expandInline, expandPure, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
@@ -50,9 +50,9 @@ export interface Emitted {
   target: Expression | null;
 }
 
-/** Relative to ESP and in no segment of its own. */
-function atStack({ base, index, seg }: MemOperand): boolean {
-  return base === S.ESP && index < 0 && seg < S.FS;
+/** Relative to ESP and in no segment of its own, or a local variable as compilers address one by a frame pointer: below EBP. */
+function atStack({ base, index, seg, disp }: MemOperand): boolean {
+  return (base === S.ESP || (base === S.EBP && disp < 0)) && index < 0 && seg < S.FS;
 }
 
 /** The local for a register's lowest byte. */
@@ -507,12 +507,4 @@ export function factsOf(semantics: Semantics & { kind: "inline" }): BodyFacts {
     facts.set(semantics.fn, known);
   }
   return known;
-}
-
-function mentions(node: unknown, name: string): boolean {
-  if (node === null || typeof node !== "object") return false;
-  if (Array.isArray(node)) return node.some((child) => mentions(child, name));
-  const record = node as { type?: string; name?: string };
-  if (record.type === "Identifier") return record.name === name;
-  return Object.values(record).some((child) => mentions(child, name));
 }

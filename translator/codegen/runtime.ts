@@ -3,13 +3,14 @@ import * as S from "../../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { FRAME_CODE, FRAME_MMIO, FRAME_ROM } from "../../hypervisor/memory.js";
-import { timeStampCounter, timeStampDenied } from "../../hypervisor/model-specific-registers.js";
+import { loadTimeStamp, timeStampDenied } from "../../hypervisor/model-specific-registers.js";
 import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
 import type { AsmModule } from "./asm-module.js";
 import { flagFunctions } from "./flag-functions.js";
 import { REGION_CALLS, relayed } from "./foreign.js";
+import { withinPages } from "./unaligned.js";
 import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName, SORTS } from "./memory-access.js";
 import { type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
@@ -135,9 +136,14 @@ export class Runtime {
   private linkModule(encode: AsmModule["encode"], print: Printer, name: string): Run {
     const { buffer, memory } = this.cpu.heap;
     if (memory === null) return (compileText("asm", print(), name) as (...values: unknown[]) => Run)(globalThis, this.foreign, buffer);
-    this.relay ??= { ...relayed(this.foreign, REGION_CALLS), ...flagFunctions() };
+    this.relay ??= this.relays();
     const module = compileModule(encode, buffer.byteLength / WASM_PAGE_BYTES);
     return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay }).exports[name] as Run;
+  }
+
+  private relays(): Readonly<Record<string, unknown>> {
+    const plain = relayed(this.foreign, REGION_CALLS);
+    return { ...plain, ...withinPages(this.cpu.heap, plain), ...flagFunctions() };
   }
 
   /** RDTSC with `budget` instructions left, itself among them: EDX:EAX to the heap. */
@@ -150,7 +156,7 @@ export class Runtime {
       const plain = strategy.plainTimeStamps === undefined ? strategy.sensitive.RDTSC === undefined : strategy.plainTimeStamps();
       if (!plain || timeStampDenied(cpu)) return TSC_REFUSED;
       i32[S.BUDGET] = budget;
-      [i32[S.EAX], i32[S.EDX]] = timeStampCounter(cpu) as [number, number];
+      loadTimeStamp(cpu);
       ledger.count(event);
       return this.leave ? TSC_LEAVE : TSC_DONE;
     };

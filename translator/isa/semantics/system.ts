@@ -3,7 +3,7 @@ import { cpuid, MODEL } from "../../../hypervisor/cpu-model.js";
 import type { Cpu } from "../../../hypervisor/cpu.js";
 import * as S from "../../../hypervisor/cpu-state.js";
 import { readDebugRegister, writeDebugRegister } from "../../../hypervisor/debug-registers.js";
-import { checkTimeStamp, readMsr, readPerformanceCounter, timeStampCounter, writeMsr } from "../../../hypervisor/model-specific-registers.js";
+import { checkTimeStamp, loadTimeStamp, readMsr, readPerformanceCounter, writeMsr } from "../../../hypervisor/model-specific-registers.js";
 import { checkPort } from "../../../hypervisor/tss.js";
 import { UD } from "../../../hypervisor/trap.js";
 import type { Instruction } from "../instruction.js";
@@ -64,7 +64,7 @@ function identify(cpu: Cpu): void {
 
 function rdtsc(cpu: Cpu): void {
   checkTimeStamp(cpu);
-  setPair(cpu, timeStampCounter(cpu));
+  loadTimeStamp(cpu);
 }
 
 /** A LOCKed read-modify-write: the destination must be writable whether or not it is changed. */
