@@ -132,6 +132,11 @@ export class Block {
     this.forRunLoop(false);
   }
 
+  /** It has code of its own, copied from templates. */
+  get hasCode(): boolean {
+    return this.record !== 0 && this.i32[(this.record >> 2) + R.CODE] !== 0;
+  }
+
   private close(): void {
     this.countEntries();
     this.i32[(this.record >> 2) + R.ENTRANCE] = 0;

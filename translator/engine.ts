@@ -20,8 +20,11 @@ import { semanticsOf } from "./isa/semantics/registry.js";
 /** Instructions executed between two looks at the clock, at most. */
 const SLICE_LIMIT = 100_000;
 
-/** Times a block is interpreted before its region is compiled. */
-const HOT = 5000;
+/** Times a block is executed on its own before its region is compiled. */
+const HOT = 8000;
+
+/** Times a block is interpreted before it gets code of its own (copy-and-patch.ts), and blocks that get it at once. */
+const WARM = 1000, BATCH = 96;
 
 /** See EngineOptions.promote: asm.js by way of WebAssembly starts at once, and is optimised beside it. */
 const PROMOTE = webAssembly === null ? 500 : 0;
@@ -63,7 +66,11 @@ export interface EngineOptions {
   readonly threaded?: boolean;
   /** Bytes of the heap for threaded code's records, at most (default: all there is room for). */
   readonly recordBytes?: number;
-  /** Times a block is interpreted before its region is compiled (default 5000). */
+  /** Times a block is interpreted before it gets code of its own (default 1000; Infinity: never), if generated code is used and the interpreter is threaded. */
+  readonly warm?: number;
+  /** Blocks that get it at once (default 96). */
+  readonly batch?: number;
+  /** Times a block is executed on its own before its region is compiled (default 8000). */
   readonly hot?: number;
   /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
   readonly promote?: number;
@@ -118,7 +125,7 @@ export class Engine {
     const specialised = (options.specialised ?? true) && Compiler.available();
     this.hot = options.hot ?? HOT;
     const compiled = (options.jit ?? true) && Compiler.available();
-    this.threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu) ? new Threaded(this.cpu, compiled ? this.hot : Infinity, options.recordBytes) : null;
+    this.threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu) ? new Threaded(this.cpu, compiled ? this.hot : Infinity, { warm: compiled ? options.warm ?? WARM : Infinity, batch: options.batch ?? BATCH, bytes: options.recordBytes }) : null;
     this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
     const tally = (event: number, words: number): void => machine.ledger.tally(event, this.cpu.i32.subarray(words, words + 2));
     tally(machine.ledger.id("instruction.string"), S.STRING_TALLY);

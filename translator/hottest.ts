@@ -6,8 +6,8 @@ import { format } from "./isa/format.js";
 export interface HotSpot {
   /** EIP of the block, or of the block a region is entered by. */
   readonly address: number;
-  readonly tier: "generated" | "interpreted";
-  /** Times entered. */
+  readonly tier: "generated" | "templates" | "interpreted";
+  /** Times entered; those of a block on its own in either tier. */
   readonly executions: number;
   /** Guest instructions executed there. */
   readonly instructions: number;
@@ -34,7 +34,7 @@ export function hottest(cache: BlockCache, limit: number): HotSpot[] {
 function describe(block: Block, generated: boolean, instructions: number): HotSpot {
   const { code } = block;
   return {
-    address: block.eip >>> 0, tier: generated ? "generated" : "interpreted", executions: generated ? code!.entered : block.heat, instructions,
+    address: block.eip >>> 0, tier: generated ? "generated" : block.hasCode ? "templates" : "interpreted", executions: generated ? code!.entered : block.heat, instructions,
     blocks: generated ? code!.blocks.length : 1,
     listing: block.instructions.map((instruction, i) => `${(block.addresses[i]! >>> 0).toString(16)}  ${format(instruction, block.addresses[i]!)}`),
     source: generated ? regionTree(code!.blocks, block.mode, code!.form, remarkText).print() : "",

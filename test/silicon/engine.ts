@@ -5,14 +5,14 @@ import { EIP_AT } from "./state.js";
 /** Instructions a case may take: repeated string instructions count one an iteration. */
 const LIMIT = 10_000;
 
-/**
- * Executes cases as a guest's code runs: in the interpreter, or (`generated`) in generated code, which each code gets
- * by being run once before its first case.
- */
-export function engineExecute(generated: boolean): Execute {
+/** What executes: the interpreter; generated code of regions, or of blocks alone (copy-and-patch.ts), which each code gets by being run once before its first case. */
+export const TIERS = { interpreted: { jit: false }, generated: { hot: 1 }, templates: { warm: 1, batch: 1, hot: Infinity } } as const;
+
+/** Executes cases as a guest's code runs. */
+export function engineExecute(tier: keyof typeof TIERS): Execute {
   const bench = createBench();
   const { machine } = bench;
-  const engine = new Engine(machine, { jit: generated, hot: 1 });
+  const engine = new Engine(machine, TIERS[tier]);
   bench.ended = () => engine.stop();
   const once: Execute = (code, input) => {
     load(bench, code, input);
@@ -22,7 +22,7 @@ export function engineExecute(generated: boolean): Execute {
     return output;
   };
   return (code, input) => {
-    if (generated && bench.code !== code) once(code, input);
+    if (tier !== "interpreted" && bench.code !== code) once(code, input);
     return once(code, input);
   };
 }

@@ -12,7 +12,7 @@ const [name = "x87", how = "direct", count = "100", pattern = ".", salt = "1"] =
 const recorder = openRecorder();
 if (recorder === undefined) throw new Error("needs gcc -m32 on x86");
 const { forms, cases } = suite(name);
-const execute = how === "direct" ? directExecute({ ...SEMANTICS, ...SIMD }) : engineExecute(how === "generated");
+const execute = how === "direct" ? directExecute({ ...SEMANTICS, ...SIMD }) : engineExecute(how === "generated" ? "generated" : "interpreted");
 let total = 0, failed = 0, tried = 0;
 for (const form of forms()) {
   if (!new RegExp(pattern).test(form.name)) continue;

@@ -51,10 +51,13 @@ silicon("vector files survive writing and reading", () => {
 
 for (const { name } of SUITES) {
   silicon(`${name}: recorded vectors, interpreted`, () => {
-    expectSame(implemented(readVectors(name)!.forms), engineExecute(false));
+    expectSame(implemented(readVectors(name)!.forms), engineExecute("interpreted"));
   });
   silicon(`${name}: recorded vectors, in generated code`, () => {
-    expectSame(implemented(readVectors(name)!.forms), engineExecute(true));
+    expectSame(implemented(readVectors(name)!.forms), engineExecute("generated"));
+  });
+  silicon(`${name}: recorded vectors, in code copied from templates`, () => {
+    expectSame(implemented(readVectors(name)!.forms), engineExecute("templates"));
   });
 }
 
@@ -71,7 +74,7 @@ silicon("fresh inputs on this processor", () => {
     return;
   }
   const salt = Date.now() | 0;
-  const tiers = [engineExecute(false), engineExecute(true)];
+  const tiers = [engineExecute("interpreted"), engineExecute("generated"), engineExecute("templates")];
   try {
     for (const chosen of SUITES) {
       const recorded = implemented(recorder.record(casesOf(chosen, LIVE_CASES, salt)));

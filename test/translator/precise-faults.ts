@@ -11,6 +11,7 @@ import { FEATURES, ROWS, type Row } from "../../translator/isa/opcodes.js";
 import { IMPLEMENTED } from "../../translator/isa/semantics/registry.js";
 import { add, addImmediate, dec, EAX, EBX, EBP, ECX, EDI, EDX, ESI, ESP, inc, mov } from "./asm.js";
 import { ABSENT, CALM, CODE, DATA, difference, DEVICE, hex, READ_ONLY, Rig, type Scenario, STACK_TOP, SUPERVISOR } from "./rig.js";
+import { TEMPLATES } from "./tiers.js";
 
 const decode = decoderFor(FEATURES.filter((f) => f !== "vmx"), IMPLEMENTED);
 /** They load tables, tasks or segments, or go far: what they read decides more than whether they fault. */
@@ -72,7 +73,7 @@ function cases(): Case[] {
   return out;
 }
 
-const rigs = [new Rig({ jit: false }), new Rig({ hot: 2 }), new Rig({ hot: 2, promote: 0 })];
+const rigs = [new Rig({ jit: false }), new Rig({ hot: 2 }), new Rig({ hot: 2, promote: 0 }), new Rig(TEMPLATES)];
 const name = suite("precise faults");
 
 /** Registers that give `wanted` after BEFORE has run on them. */

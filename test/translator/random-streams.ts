@@ -13,6 +13,7 @@ import { IMPLEMENTED } from "../../translator/isa/semantics/registry.js";
 import { Random } from "../isa/random.js";
 import { generateProgram, type Program } from "./generate.js";
 import { difference, hex, Rig, type Scenario, STACK_TOP } from "./rig.js";
+import { TEMPLATES } from "./tiers.js";
 
 const CASES = Number(process.env["TRIVISOR_FUZZ"] ?? 1200);
 const SEED = Number(process.env["TRIVISOR_SEED"] ?? 1);
@@ -33,6 +34,8 @@ const variants: Variant[] = [
   { name: "asm.js", rig: new Rig({ hot: 2, promote: 0, blockCapacity: 20_000 }), piece: whole },
   { name: "asm.js after some, random pieces", rig: new Rig({ hot: 9, promote: 5, blockCapacity: 2000 }), piece: (random) => () => 1 + random.below(random.pick([40, 1000])) },
   { name: "interpreter with few records", rig: new Rig({ jit: false, recordBytes: 3000 }), piece: (random) => () => 1 + random.below(400) },
+  { name: "templates", rig: new Rig({ ...TEMPLATES, blockCapacity: 20_000 }), piece: whole },
+  { name: "templates, then regions, random pieces", rig: new Rig({ warm: 2, batch: 3, hot: 7, blockCapacity: 2000 }), piece: (random) => () => 1 + random.below(random.pick([40, 1000])) },
   { name: "specialised closures", rig: new Rig({ jit: false, threaded: false }), piece: whole },
   { name: "hot 3 by 7", rig: new Rig({ hot: 3, blockCapacity: 20_000 }), piece: () => () => 7 },
   { name: "hot 6, random pieces", rig: new Rig({ hot: 6, blockCapacity: 400 }), piece: (random) => () => 1 + random.below(random.pick([3, 40, 1000])) },

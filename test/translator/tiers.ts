@@ -2,14 +2,17 @@ import * as assert from "uvu/assert";
 import { CODE, difference, Rig, type Scenario, CALM } from "./rig.js";
 import { assemble, type Assembled, type Part } from "./asm.js";
 
-/** The engines that tests compare: interpreted only, compiled at once, compiled after a few times, as asm.js at once, interpreted by closures of each sort. */
-export const TIERS = ["interpreted", "hot 1", "hot 5", "asm.js", "plain closures", "specialised closures"] as const;
+/** The engines that tests compare: interpreted only, compiled at once, compiled after a few times, as asm.js at once, interpreted by closures of each sort, blocks copied from templates at once. */
+export const TIERS = ["interpreted", "hot 1", "hot 5", "asm.js", "plain closures", "specialised closures", "templates"] as const;
+
+/** Each block has code of its own from its second execution on, and there are no regions. */
+export const TEMPLATES = { warm: 1, batch: 1, hot: Infinity } as const;
 
 export function tierRigs(blockCapacity?: number): Rig[] {
   const more = blockCapacity === undefined ? {} : { blockCapacity };
   return [
     new Rig({ jit: false, ...more }), new Rig({ hot: 1, ...more }), new Rig({ hot: 5, promote: 20, ...more }), new Rig({ hot: 1, promote: 0, ...more }),
-    new Rig({ jit: false, specialised: false, ...more }), new Rig({ jit: false, threaded: false, ...more }),
+    new Rig({ jit: false, specialised: false, ...more }), new Rig({ jit: false, threaded: false, ...more }), new Rig({ ...TEMPLATES, ...more }),
   ];
 }
 

@@ -19,8 +19,12 @@ export const FAULT = "F";
 /** Locals of an access: address, word of the TLB, value stored; the TLB word of a read-modify-write. */
 const ADDRESS = "$a", WORD = "$s", VALUE = "$v", UPDATE_WORD = "$w";
 
-/** What accesses depend on: where the TLB's tables are, the loops that sites are in, and what is at ESP. */
-export interface AccessContext extends AccessTables { readonly sites: readonly Pick<Site, "loop">[]; readonly stack: { readonly accesses: StackAccesses; readonly user: boolean } | null }
+/** What accesses depend on: where the TLB's tables are, the loops that sites are in, what is at ESP, and whether slow halves throw instead of setting FAULTED. */
+export interface AccessContext extends AccessTables {
+  readonly sites: readonly Pick<Site, "loop">[];
+  readonly stack: { readonly accesses: StackAccesses; readonly user: boolean } | null;
+  readonly throws?: true;
+}
 
 /** Bit 2 is in no page and no alignment, so that NO_PAGE is equal to no masked address. */
 const NO_PAGE = STACK_NONE, PAGE_MASK = -4096;
@@ -173,7 +177,7 @@ export class AsmLowerer {
     };
     const refused = block([
       statement(stored === null ? assign(into, asked) : asked), ...this.forget(loop?.all ?? []),
-      LEAVE_IF_FAULTED,
+      ...(this.context.throws === true ? [] : [LEAVE_IF_FAULTED]),
     ]);
     if (into !== "") this.locals.add(into);
     if (cache === null) {

@@ -37,7 +37,8 @@ export function asmFunction(name: string, parameters: readonly string[], body: r
 
 const pure = new Map<string, AsmFunction>();
 
-function pureFunction(name: string): AsmFunction {
+/** The function `name` of PURE. */
+export function pureFunction(name: string): AsmFunction {
   let made = pure.get(name);
   if (made === undefined) {
     const tree = treeOf(PURE[name]!);

@@ -3,6 +3,8 @@
  * integers and work on at most one memory, which is imported.
  */
 
+const HOLE_BYTES = 5;
+
 /** A growing run of bytes. */
 export class Bytes {
   private data = new Uint8Array(1024);
@@ -27,15 +29,32 @@ export class Bytes {
     this.byte(rest & 0x7f);
   }
 
+  /** A signed LEB128 of full length, to be written over by `patch`. */
+  hole(): void {
+    for (let i = 1; i < HOLE_BYTES; i++) this.byte(0x80);
+    this.byte(0);
+  }
+
+  /** Writes a 32-bit integer over the hole at `at`. */
+  patch(at: number, value: number): void {
+    const { data } = this;
+    for (let i = 0; i < HOLE_BYTES - 1; i++) data[at + i] = (value >> 7 * i & 0x7f) | 0x80;
+    data[at + HOLE_BYTES - 1] = value >> 7 * (HOLE_BYTES - 1) & 0x7f;
+  }
+
   name(text: string): void {
     this.unsigned(text.length);
     for (let i = 0; i < text.length; i++) this.byte(text.charCodeAt(i));
   }
 
   append(other: Bytes): void {
-    if (this.length + other.length > this.data.length) this.grow(other.length);
-    this.data.set(other.bytes(), this.length);
-    this.length += other.length;
+    this.write(other.bytes());
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.length + bytes.length > this.data.length) this.grow(bytes.length);
+    this.data.set(bytes, this.length);
+    this.length += bytes.length;
   }
 
   /** A view, right until more is written. */
@@ -58,6 +77,7 @@ export interface ImportedFunction extends Signature { readonly name: string }
 /** `body` holds instructions alone, without the final `end`. */
 export interface DefinedFunction extends Signature {
   readonly name: string;
+  /** How many there are behind the parameters. */
   readonly locals: number;
   readonly body: Bytes;
   /** In order of offsets. */

@@ -85,22 +85,31 @@ export const INTRINSICS: ReadonlyMap<string, (arg: (i: number) => void, out: Byt
 /** Functions on a piece of the heap that are one instruction without a result: memory.copy and memory.fill of memory 0. */
 export const BULK: ReadonlyMap<string, readonly number[]> = new Map([["copyBytes", [0xfc, 0x0a, 0, 0]], ["fillBytes", [0xfc, 0x0b, 0]]]);
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A function that can be called: its number in the module. */
 export interface Callee extends Signature { readonly index: number }
+
+/** Where a constant is to be written that is not known yet: the value `name`, shifted left. */
+export interface Hole { readonly at: number; readonly name: string; readonly shift: number }
 
 /** Encodes the body of one function. */
 export class FunctionEncoder {
   readonly out = new Bytes();
   readonly hints: BranchHint[] = [];
+  /** In order of places. */
+  readonly holes: Hole[] = [];
   private readonly locals: ReadonlyMap<string, number>;
   private readonly callee: (name: string) => Callee;
+  private readonly open: ReadonlySet<string>;
   /** What encloses the instruction being written, innermost last: labels of blocks and loops, null for an `if`. */
   private readonly enclosing: (string | null)[] = [];
 
-  /** `locals` numbers the parameters and then the other locals. */
-  constructor(locals: ReadonlyMap<string, number>, callee: (name: string) => Callee) {
+  /** `locals` numbers the parameters and then the other locals; `open` names constants for which there are to be holes. */
+  constructor(locals: ReadonlyMap<string, number>, callee: (name: string) => Callee, open: ReadonlySet<string> = NONE) {
     this.locals = locals;
     this.callee = callee;
+    this.open = open;
   }
 
   setLocal(name: string, value: number): void {
@@ -204,7 +213,7 @@ export class FunctionEncoder {
     const value = numberOf(node);
     if (value !== undefined) return this.constant(value);
     switch (node.type) {
-      case "Identifier": return this.local(OP.localGet, node.name);
+      case "Identifier": return this.open.has(node.name) ? this.hole(node.name, 0) : this.local(OP.localGet, node.name);
       case "BinaryExpression": return this.binary(node);
       case "UnaryExpression": return this.unary(node.operator, node.argument);
       case "ConditionalExpression": return this.conditional(node.test, node.consequent, node.alternate);
@@ -240,6 +249,8 @@ export class FunctionEncoder {
 
   private binary(node: BinaryExpression): void {
     const { left, operator, right } = node;
+    const shift = operator === "<<" ? numberOf(right) : undefined;
+    if (shift !== undefined && left.type === "Identifier" && this.open.has(left.name)) return this.hole(left.name, shift);
     this.expression(left);
     if (isCoercion(node)) return;
     if (operator === "==" && numberOf(right) === 0) return this.out.byte(OP.eqz);
@@ -326,6 +337,12 @@ export class FunctionEncoder {
     this.out.byte(op);
     this.out.byte(align);
     this.out.unsigned(offset);
+  }
+
+  private hole(name: string, shift: number): void {
+    this.out.byte(OP.const);
+    this.holes.push({ at: this.out.length, name, shift });
+    this.out.hole();
   }
 
   private constant(value: number): void {

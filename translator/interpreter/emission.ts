@@ -1,8 +1,8 @@
 import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
-import { CC_ADD, CC_DEC, CC_INC, CC_LOGIC, CC_SUB } from "../../hypervisor/flags.js";
+import { CC_ADD, CC_DEC, CC_EFLAGS, CC_INC, CC_LOGIC, CC_SUB } from "../../hypervisor/flags.js";
 import * as A from "../codegen/ast.js";
-import { asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC } from "../codegen/conditions.js";
+import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, needsAux, needsSource, UNKNOWN } from "../codegen/conditions.js";
 import { expandInline, treeOf, type Vocabulary } from "../codegen/splice.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
@@ -48,7 +48,16 @@ export function instructionShape(instruction: Instruction, next: number, mode: n
 
 /** The tree of an instruction's shape; null for what has none: a second result. */
 export function shapeTree(instruction: Instruction, semantics: Inline): Statement[] | null {
-  return new Emission(instruction, semanticWidth(instruction)).statements(semantics);
+  return new Emission(instruction, semanticWidth(instruction), UNKNOWN).statements(semantics);
+}
+
+/** A shape's tree where CC_OP is known (or UNKNOWN); what it is afterwards, null: as before; whether the tree depends on it. */
+export interface FlagsTree { readonly body: readonly Statement[]; readonly after: number | null; readonly asks: boolean }
+
+export function shapeTreeAfter(instruction: Instruction, semantics: Inline, op: number): FlagsTree | null {
+  const emission = new Emission(instruction, semanticWidth(instruction), op);
+  const body = emission.statements(semantics);
+  return body === null ? null : { body, after: emission.writes ? emission.op : null, asks: emission.asks };
 }
 
 function shapeOf(instruction: Instruction, operand: Operand, k: number, z: number, next: number): OperandShape | null {
@@ -85,7 +94,6 @@ export const SEGMENT_ADDRESS = "segmentAddress";
 const zero = A.literal(0);
 const word = (index: number): Expression => A.element("i32", A.literal(index));
 const setWord = (index: number, value: Expression): Expression => A.assignElement("i32", A.literal(index), value);
-const setFlags = (flags: Expression): Expression => A.sequence([setWord(S.CC_DST, flags), setWord(S.CC_OP, zero)]);
 const or = (left: Expression, right: Expression): Expression => A.binary(left, "|", right);
 const named = (letter: string, k: number): Expression => A.identifier(`${letter}${k}`);
 
@@ -93,18 +101,26 @@ const named = (letter: string, k: number): Expression => A.identifier(`${letter}
 const ASKED_CONDITION = [CC_SUB, CC_LOGIC].map((kind) => kind << 2 | 2);
 const ASKED_CARRY = [CC_SUB, CC_ADD, CC_INC, CC_DEC, CC_LOGIC].map((kind) => kind << 2 | 2);
 
+const FLAG_WORDS = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]] as const;
+
 /** One instruction's semantics on the heap, with its operands' variables. */
 class Emission implements Vocabulary {
   private readonly instruction: Instruction;
   private readonly z: number;
-  private asks = false;
+  /** CC_OP, if it is known. */
+  op: number;
+  /** Flags from before have been asked for. */
+  asks = false;
+  /** Flags are written. */
+  writes = false;
   private refused = false;
   /** Statements before the body. */
   private readonly before: Statement[] = [];
 
-  constructor(instruction: Instruction, z: number) {
+  constructor(instruction: Instruction, z: number, op: number) {
     this.instruction = instruction;
     this.z = z;
+    this.op = op;
   }
 
   /** null for what the plain closures had better do: a second result. */
@@ -129,8 +145,8 @@ class Emission implements Vocabulary {
     else if (second?.kind === "reg" || second?.kind === "mem") c = A.literal(second.size);
     const { statements, result } = expandInline(treeOf(semantics.fn), [A.literal(z), a, b, c], this);
     if (this.refused) return null;
-    const flags = this.asks ? [A.constant(FLAG_OP, word(S.CC_OP)), A.constant(FLAG_DST, word(S.CC_DST)), A.constant(FLAG_SRC, word(S.CC_SRC)), A.constant(FLAG_AUX, word(S.CC_AUX))] : [];
-    const out = [...before, ...flags, ...statements];
+    const asked = this.asks ? FLAG_WORDS.filter(([name]) => A.mentions(result, name) || A.mentions(statements, name)) : [];
+    const out = [...before, ...asked.map(([name, index]) => A.constant(name, word(index))), ...statements];
     if (result !== null && instruction.row.ends !== null) out.push(A.statement(setWord(S.EIP, result)));
     else if (result !== null && written !== null) out.push(A.statement(this.store(written, result)));
     return out;
@@ -171,14 +187,19 @@ class Emission implements Vocabulary {
   invoke(member: string, args: Expression[]): Expression {
     const number = (i: number): number => A.numberOf(args[i]!)!;
     switch (member) {
-      case "flags":
+      case "flags": {
+        const kind = number(0);
+        this.writes = true;
+        this.op = kind << 2 | number(1) >> 4;
         return A.sequence([
-          setWord(S.CC_OP, A.literal(number(0) << 2 | number(1) >> 4)), setWord(S.CC_DST, args[2]!), setWord(S.CC_SRC, args[3]!), setWord(S.CC_AUX, args[4]!),
+          setWord(S.CC_OP, A.literal(this.op)), setWord(S.CC_DST, args[2]!),
+          ...(needsSource(kind) ? [setWord(S.CC_SRC, args[3]!)] : []), ...(needsAux(kind) ? [setWord(S.CC_AUX, args[4]!)] : []),
         ]);
-      case "carry": return this.ask(ASKED_CARRY, (op) => carryOf(op), "carryFlag", []);
-      case "arithmetic": return this.lookup("arithmeticFlags", []);
-      case "setArithmetic": return setFlags(args[0]!);
-      case "setCarryOverflow": return setFlags(or(or(A.binary(this.lookup("arithmeticFlags", []), "&", A.literal(~0x801)), args[0]!), A.binary(args[1]!, "<<", A.literal(11))));
+      }
+      case "carry": return this.ask(ASKED_CARRY, carryOf);
+      case "arithmetic": return this.arithmetic();
+      case "setArithmetic": return this.setFlags(args[0]!);
+      case "setCarryOverflow": return this.setFlags(or(or(A.binary(this.arithmetic(), "&", A.literal(~0x801)), args[0]!), A.binary(args[1]!, "<<", A.literal(11))));
       case "condition": return this.condition(this.instruction.cc);
       case "reg": return A.element(...cell(number(0), number(1)));
       case "setReg": return A.assignElement(...cell(number(0), number(1)), args[2]!);
@@ -192,19 +213,27 @@ class Emission implements Vocabulary {
     }
   }
 
-  private lookup(name: string, args: readonly Expression[]): Expression {
-    this.asks = true;
-    return A.call(name, [...args, ...[FLAG_OP, FLAG_DST, FLAG_SRC, FLAG_AUX].map(A.identifier)]);
+  private setFlags(flags: Expression): Expression {
+    this.writes = true;
+    this.op = CC_EFLAGS << 2;
+    return A.sequence([setWord(S.CC_DST, flags), setWord(S.CC_OP, A.literal(this.op))]);
   }
 
-  /** The rule of each operation in `ops` written out, the function for the others. */
-  private ask(ops: readonly number[], rule: (op: number) => Expression, name: string, args: readonly Expression[]): Expression {
-    return ops.reduceRight<Expression>((other, op) => A.conditional(A.binary(A.identifier(FLAG_OP), "===", A.literal(op)), rule(op), other), this.lookup(name, args));
+  private arithmetic(): Expression {
+    this.asks = true;
+    return arithmeticOf(this.op);
+  }
+
+  /** The rule of the operation that is known, else of each in `ops` written out, and the function for the others. */
+  private ask(ops: readonly number[], rule: (op: number) => Expression): Expression {
+    this.asks = true;
+    if (this.op !== UNKNOWN) return rule(this.op);
+    return ops.reduceRight<Expression>((other, op) => A.conditional(A.binary(A.identifier(FLAG_OP), "===", A.literal(op)), rule(op), other), rule(UNKNOWN));
   }
 
   private condition(cc: number): Expression {
     const ops = asksCarry(cc) || cc >> 1 === 0 ? ASKED_CONDITION : [...ASKED_CONDITION, ...[CC_ADD, CC_DEC, CC_INC].map((kind) => kind << 2 | 2)];
-    return this.ask(ops, (op) => conditionOf(cc, op), "condition", [A.literal(cc)]);
+    return this.ask(ops, (op) => conditionOf(cc, op));
   }
 
   read(member: string): Expression {
@@ -219,9 +248,17 @@ class Emission implements Vocabulary {
     return zero;
   }
 
-  fork(): number { return 0; }
-  rejoin(): void {}
-  restore(): void {}
+  fork(): number {
+    return this.op;
+  }
+
+  rejoin(now: number, other: number): void {
+    if (now !== other) this.op = UNKNOWN;
+  }
+
+  restore(op: number): void {
+    this.op = op;
+  }
 }
 
 /** Array and index of a register of `z` bits. */

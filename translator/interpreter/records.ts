@@ -12,7 +12,11 @@ export const COUNT = 0, BLOCK_EIP = 1, BLOCK_MODE = 2, EXEC_WORD = 3;
 export const NEXT_EIP = 4, BITS = 5, HEAT = 6, LOOK_AT = 7, NOTED = 8, NUMBER = 9;
 /** Record of the entrance to generated code that `chain` can enter, or 0. */
 export const ENTRANCE = 10;
-export const FIRST_INSTRUCTION = 11;
+/** Its own code (copy-and-patch.ts): the number in the table, or 0. */
+export const CODE = 11;
+/** Where the last instruction crosses pages and EXEC_WORD is CROSSING: the TLB's words for both. */
+export const FIRST_WORD = 12, SECOND_WORD = 13;
+export const FIRST_INSTRUCTION = 14;
 
 /** Words of an entrance's record: its function in the table and that one's argument, instructions that must be left in the budget, times entered, instructions executed. */
 export const FUNCTION = 0, ARGUMENT = 1, NEEDED = 2, ENTRIES = 3, EXECUTED = 4;
@@ -20,13 +24,13 @@ export const FUNCTION = 0, ARGUMENT = 1, NEEDED = 2, ENTRIES = 3, EXECUTED = 4;
 /** BITS: the last instruction sets EIP; where it goes is to be noted; there is generated code that the run loop alone can enter. */
 export const BLOCK_TRANSFERS = 1, BLOCK_NOTES = 2, BLOCK_COMPILED = 4;
 
-/** No TLB word: present ones are odd. The block is found by the run loop alone. */
-export const NOWHERE = 2;
+/** No TLB words: present ones are odd. The block is found by the run loop alone; FIRST_WORD and SECOND_WORD tell. */
+export const NOWHERE = 2, CROSSING = 4;
 /** No MODE. */
 export const DROPPED = -1;
 
 /** Blocks' records by EIP: the last one found with each hash. */
-export const JUMP_BITS = 14;
+export const JUMP_BITS = 16;
 export const JUMP_TABLE = RECORDS_BASE;
 
 const FIRST_RECORD = JUMP_TABLE + (4 << JUMP_BITS);

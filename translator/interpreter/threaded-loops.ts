@@ -19,6 +19,8 @@ export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3,
 /** Instructions an entrance counts before they are taken down. */
 const COUNTED = 0x3fffffff;
 
+const LAST_PAGE = 0xfffff;
+
 const field = (name: "b" | "c" | "e", word: number): string => `${recordWord(word)}(${name})`;
 const setField = (name: string, word: number): string => `i32[(${name} + ${4 * word}) >> 2]`;
 
@@ -55,29 +57,9 @@ const LOOPS: Readonly<Record<string, string>> = {
     }
     return ${field("e", R.EXECUTED)} > ${COUNTED} ? ${CHAIN_COUNTED} : 0;
   }`,
-  /** Interprets a block, all of which the budget must have room for; gives why the next is not to follow. */
-  interpret: `(b) => {
-    let i = 0, heat = 0;
-    const n = ${field("b", R.COUNT)};
-    i = block(b, n);
-    if (i < n) {
-      i32[${S.INDEX}] = i;
-      return ${CHAIN_LEFT};
-    }
-    i32[${S.BUDGET}] = i32[${S.BUDGET}] - n;
-    i32[${S.INDEX}] = 0;
-    if ((${field("b", R.BITS)} & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
-    heat = ${field("b", R.HEAT)} + 1 | 0;
-    ${setField("b", R.HEAT)} = heat;
-    if (heat >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
-    if ((${field("b", R.BITS)} & ${R.BLOCK_NOTES}) !== 0) {
-      if (${field("b", R.NOTED)} !== i32[${S.EIP}]) return ${CHAIN_MISSED};
-    }
-    return 0;
-  }`,
-  /** Executes blocks and generated code as long as what follows is known; gives why not. */
+  /** Executes blocks, which the budget must have room for as a whole, and generated code as long as what follows is known; gives why not. */
   chain: `(b) => {
-    let why = 0, eip = 0, mode = 0, c = 0, e = 0;
+    let why = 0, eip = 0, mode = 0, c = 0, e = 0, tlb = 0, n = 0, i = 0, bits = 0;
     L: for (;;) {
       i32[${S.RUNNING}] = b;
       e = ${field("b", R.ENTRANCE)};
@@ -88,11 +70,31 @@ const LOOPS: Readonly<Record<string, string>> = {
         i32[${S.ENTERED}] = e;
         why = enter(e);
         i32[${S.ENTERED}] = 0;
+        if (why !== 0) return why;
       } else {
-        if (i32[${S.BUDGET}] < ${field("b", R.COUNT)}) return ${CHAIN_LOOK_UP};
-        why = interpret(b);
+        n = ${field("b", R.COUNT)};
+        if (i32[${S.BUDGET}] < n) return ${CHAIN_LOOK_UP};
+        e = ${field("b", R.CODE)};
+        if (e !== 0) {
+          i32[${S.END}] = n;
+          ${INDIRECT}(b, e);
+          i = i32[${S.INDEX}];
+        } else {
+          i = block(b, n);
+          i32[${S.INDEX}] = i;
+        }
+        if (i < n) return ${CHAIN_LEFT};
+        i32[${S.BUDGET}] = i32[${S.BUDGET}] - n;
+        i32[${S.INDEX}] = 0;
+        bits = ${field("b", R.BITS)};
+        if ((bits & ${R.BLOCK_TRANSFERS}) === 0) i32[${S.EIP}] = ${field("b", R.NEXT_EIP)};
+        i = ${field("b", R.HEAT)} + 1 | 0;
+        ${setField("b", R.HEAT)} = i;
+        if (i >= ${field("b", R.LOOK_AT)}) return ${CHAIN_HOT};
+        if ((bits & ${R.BLOCK_NOTES}) !== 0) {
+          if (${field("b", R.NOTED)} !== i32[${S.EIP}]) return ${CHAIN_MISSED};
+        }
       }
-      if (why !== 0) return why;
       eip = i32[${S.EIP}];
       if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
       c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
@@ -100,7 +102,13 @@ const LOOPS: Readonly<Record<string, string>> = {
       mode = i32[${S.MODE}];
       if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
       if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
-      if (i32[(((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2)) >> 2] !== ${field("c", R.EXEC_WORD)}) return ${CHAIN_LOOK_UP};
+      tlb = ((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2);
+      if (i32[tlb >> 2] !== ${field("c", R.EXEC_WORD)}) {
+        if (${field("c", R.EXEC_WORD)} !== ${R.CROSSING}) return ${CHAIN_LOOK_UP};
+        if (i32[tlb >> 2] !== ${field("c", R.FIRST_WORD)}) return ${CHAIN_LOOK_UP};
+        if (eip >>> 12 === ${LAST_PAGE}) return ${CHAIN_LOOK_UP};
+        if (i32[(tlb + 4) >> 2] !== ${field("c", R.SECOND_WORD)}) return ${CHAIN_LOOK_UP};
+      }
       if ((${field("c", R.BITS)} & ${R.BLOCK_COMPILED}) !== 0) return ${CHAIN_LOOK_UP};
       b = c;
     }
@@ -108,7 +116,7 @@ const LOOPS: Readonly<Record<string, string>> = {
 };
 
 /** Those of the loops that give a result. */
-const RESULT = new Set(["block", "enter", "interpret", "chain"]);
+const RESULT = new Set(["block", "enter", "chain"]);
 
 /** What JavaScript calls of them. */
 export interface Loops {

@@ -1,10 +1,9 @@
 import type { Statement } from "acorn";
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
-import { RAM_BASE } from "../../hypervisor/heap.js";
-import { WASM_PAGE_BYTES, type WasmModule, type WasmTable, webAssembly } from "../../hypervisor/webassembly.js";
-import { FAULT } from "../codegen/asm-lower.js";
-import { type AsmFunction, asmFunction, encodeFunctions } from "../codegen/asm-module.js";
+import { PAGE_SIZE, RAM_BASE } from "../../hypervisor/heap.js";
+import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
+import { type AsmFunction, asmFunction, encodeFunctions, pureFunction } from "../codegen/asm-module.js";
 import * as A from "../codegen/ast.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
 import { FLAG_SIGNATURES, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
@@ -15,10 +14,20 @@ import type { Block } from "../block.js";
 import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
+import { CodeBatches } from "./code-batches.js";
+import { blocksModule, CLOSURE, type Source, TEMPLATE_CALLS } from "./copy-and-patch.js";
+import { FunctionTable } from "./function-table.js";
 import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
+import { withinPages } from "../codegen/unaligned.js";
 import * as R from "./records.js";
 import { loopFunctions, type Loops } from "./threaded-loops.js";
 import { checkedAddress, slowAccesses } from "./slow-accesses.js";
+
+/** As in EngineOptions: `warm`, `batch`, `recordBytes`. */
+export interface ThreadedOptions { readonly warm: number; readonly batch: number; readonly bytes: number | undefined }
+
+/** Times as many executions as made it wait after which a block waits no more. */
+const PATIENCE = 2;
 
 /** Executions after which no block is to be looked at. */
 const NEVER = 0x7fffffff;
@@ -28,7 +37,7 @@ const NOTES = 64;
 
 /** The handler of instructions that have a closure and no shape; its record's value is the closure's number. */
 const CLOSURE_HANDLER = 0;
-const CLOSURE: Signatures = { closure: { parameters: 1, result: false } };
+const CLOSURES: Signatures = { [CLOSURE]: TEMPLATE_CALLS[CLOSURE]! };
 /** What handlers call of JavaScript, and all that they call. */
 const HANDLER_CALLS: Signatures = { ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true } };
 const CALLED: Signatures = { ...HANDLER_CALLS, ...FLAG_SIGNATURES };
@@ -55,41 +64,48 @@ function moduleOf(key: string, pages: number, make: () => Uint8Array | null): Wa
 export class Threaded {
   private readonly cpu: Cpu;
   private readonly area: R.RecordArea;
-  private readonly table: WasmTable;
+  private readonly table = new FunctionTable();
   private readonly loops: Loops;
   private readonly heap: Readonly<Record<string, unknown>>;
   private readonly functions: Readonly<Record<string, unknown>>;
   private readonly pages: number;
-  /** Handlers by shape; -1: none. */
+  /** Handlers by shape; -1: none. What they are made of by their numbers. */
   private readonly handlers = new Map<string, number>();
+  private readonly sources: (Source | undefined)[] = [];
   private closures: Op[] = [];
   private blocks: Block[] = [];
   private readonly hot: number;
-  /** What each region's code names, by the code's number in the table, and numbers that are free again. A region that runs may have been dropped: its entry stays. */
+  private readonly warm: number;
+  private readonly batches: CodeBatches;
+  /** What each region's code names, by the code's number in the table. A region that runs may have been dropped: its entry stays. */
   readonly regions: RegionTables[] = [];
-  private readonly free: number[] = [];
 
   /** Whether the host and this heap allow for it. */
   static available({ heap }: Cpu): boolean {
     return webAssembly !== null && heap.memory !== null;
   }
 
-  /** `hot`: times a block is executed before the run loop is to look at it; `bytes` as EngineOptions.recordBytes. */
-  constructor(cpu: Cpu, hot: number, bytes?: number) {
+  /** `hot`: times a block is executed before the run loop is to look at it. */
+  constructor(cpu: Cpu, hot: number, { warm, batch, bytes }: ThreadedOptions) {
     const { heap } = cpu;
     this.cpu = cpu;
     this.hot = Math.min(hot, NEVER);
+    this.warm = Math.min(warm, NEVER);
     this.area = new R.RecordArea(heap.i32, bytes);
-    this.table = new webAssembly!.Table({ element: "anyfunc", initial: 1 });
-    this.heap = { [IMPORTED_MEMORY]: heap.memory, [IMPORTED_TABLE]: this.table };
+    this.heap = { [IMPORTED_MEMORY]: heap.memory, [IMPORTED_TABLE]: this.table.table };
     this.pages = heap.buffer.byteLength / WASM_PAGE_BYTES;
     const slow = slowAccesses(cpu);
     const halves = Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), slow[kind][z === 8 ? 0 : z === 16 ? 1 : 2]]));
-    this.functions = { ...relayed({ ...halves, [SEGMENT_ADDRESS]: checkedAddress(cpu) }, HANDLER_CALLS), ...flagFunctions() };
-    const module = moduleOf("loops", this.pages, () => encodeFunctions(loopFunctions(), this.pages, CLOSURE, HANDLER));
-    const exported = this.instance(module!, relayed({ closure: (k: number) => this.closures[k]!() }, CLOSURE));
+    const plain = relayed({ ...halves, [SEGMENT_ADDRESS]: checkedAddress(cpu) }, HANDLER_CALLS);
+    this.functions = { ...plain, ...withinPages(heap, plain), ...flagFunctions() };
+    const module = moduleOf("loops", this.pages, () => encodeFunctions(loopFunctions(), this.pages, CLOSURES, HANDLER));
+    const closures = relayed({ [CLOSURE]: (k: number) => this.closures[k]!() }, CLOSURES);
+    const exported = this.instance(module!, closures);
     this.loops = exported as unknown as Loops;
-    this.table.set(CLOSURE_HANDLER, exported["closures"]);
+    this.table.table.set(CLOSURE_HANDLER, exported["closures"]);
+    const pure = moduleOf("pure", 0, () => encodeFunctions([pureFunction("reverseBytes")], 0, {}));
+    const called = { ...this.functions, ...closures, ...this.instance(pure!, {}) };
+    this.batches = new CodeBatches(cpu.i32, this.table, batch, this.sources, (code) => this.instance(new webAssembly!.Module(blocksModule(code, this.pages)), called));
   }
 
   private instance(module: WasmModule, functions: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -116,12 +132,13 @@ export class Threaded {
   attach(block: Block, instructions: readonly number[]): void {
     if (instructions.includes(0)) return;
     const { physical, eip, mode, nextEip } = block;
-    const found = (mode & S.MODE_FLAT) !== 0 && block.crossFrame < 0;
+    const flat = (mode & S.MODE_FLAT) !== 0, first = execWord(physical, eip);
+    const [word, second] = !flat ? [R.NOWHERE, 0] : block.crossFrame < 0 ? [first, 0] : [R.CROSSING, execWord(block.crossFrame * PAGE_SIZE, (eip | PAGE_SIZE - 1) + 1 | 0)];
     const bits = (block.transfers ? R.BLOCK_TRANSFERS : 0) | (block.indirect ? R.BLOCK_NOTES : 0);
     const { i32 } = this.cpu;
     const words = R.FIRST_INSTRUCTION + instructions.length, again = this.area.reuse(words);
     const number = again === 0 ? this.blocks.length : i32[(again >> 2) + R.NUMBER]!;
-    const head = [instructions.length, eip, mode, found ? execWord(physical, eip) : R.NOWHERE, nextEip, bits, 0, this.untilHot(block), 0, number, 0];
+    const head = [instructions.length, eip, mode, word, nextEip, bits, 0, Math.min(this.warm, this.untilHot(block)), 0, number, 0, 0, first, second];
     const record = again === 0 ? this.area.allocate(head, instructions) : again;
     if (record === 0) return;
     if (again !== 0) i32.set([...head, ...instructions], again >> 2);
@@ -132,6 +149,7 @@ export class Threaded {
   /** Takes a dropped block's record back, for `reclaim`: it may be the one that runs. */
   detach(block: Block): void {
     if (block.record === 0) return;
+    this.batches.drop(block);
     this.area.giveBack(block.record, R.FIRST_INSTRUCTION + block.instructions.length);
     block.detach();
   }
@@ -143,13 +161,9 @@ export class Threaded {
 
   /** Puts a region's code where `chain` can enter it. */
   slot(run: unknown, tables: RegionTables): RegionSlot {
-    const index = this.free.pop() ?? this.table.grow(1);
-    this.table.set(index, run);
+    const index = this.table.add(run);
     this.regions[index] = tables;
-    return new RegionSlot(index, () => {
-      this.table.set(index, null);
-      this.free.push(index);
-    });
+    return new RegionSlot(index, () => this.table.remove(index));
   }
 
   /** Lets `chain` enter the generated code of a block, if there is room for the record. */
@@ -184,7 +198,10 @@ export class Threaded {
     const { i32 } = this.cpu;
     const at = block.record >> 2;
     if (at === 0) return;
-    i32[at + R.LOOK_AT] = i32[at + R.HEAT]! + this.untilHot(block);
+    const heat = i32[at + R.HEAT]!, hot = this.untilHot(block);
+    if (heat >= this.warm && i32[at + R.CODE] === 0 && block.code === null) this.batches.wait(block);
+    const next = heat < hot ? hot : heat + hot;
+    i32[at + R.LOOK_AT] = i32[at + R.CODE] !== 0 ? next : Math.min(next, heat + PATIENCE * this.warm);
   }
 
   private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
@@ -193,8 +210,8 @@ export class Threaded {
       return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, CALLED);
     });
     if (module === null) return -1;
-    const index = this.table.grow(1);
-    this.table.set(index, this.instance(module, this.functions)[shape.key]);
+    const index = this.table.add(this.instance(module, this.functions)[shape.key]);
+    this.sources[index] = { instruction, semantics, shape };
     return index;
   }
 
@@ -208,6 +225,7 @@ export class Threaded {
     this.area.clear();
     this.closures = [];
     this.blocks = [];
+    this.batches.clear();
   }
 
   // ---- execution -----------------------------------------------------------------------------------------------------
@@ -249,5 +267,5 @@ function execWord(physical: number, eip: number): number {
 
 function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
   const values = names.map((name, k) => A.constant(name, A.call(recordWord(k + 1), [A.identifier("p")])));
-  return asmFunction(key, ["p"], [...values, A.labeled(FAULT, A.block([...body]))], false, { ...tablesFor(user), sites: [{ loop: null }], stack: null });
+  return asmFunction(key, ["p"], [...values, ...body], false, { ...tablesFor(user), sites: [{ loop: null }], stack: null, throws: true });
 }
