@@ -8,6 +8,7 @@ import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
 import type { MmuKind, Mode, VmOptions } from "../vm/options.js";
 import { loadProfile } from "../vm/profiles.js";
 import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
+import { preferGuest } from "./host-flags.js";
 import { ConsoleInput } from "./console-input.js";
 import { EXIT_CRASH, EXIT_LIMIT } from "./exit.js";
 import { ByteSink, OutputFile } from "./output.js";
@@ -49,6 +50,7 @@ const HEAP_GROWTH = "--heap-growing-percent=20";
 
 export async function run(given: string | undefined, flags: RunFlags): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
+  preferGuest();
   const [image, ...disks] = given === undefined ? flags.disk : [given, ...flags.disk];
   if (image === undefined) throw new UsageError("nothing to run: give an image, or a disk that boots");
   const out = new ByteSink(1), err = new ByteSink(2);
