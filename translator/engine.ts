@@ -125,7 +125,9 @@ export class Engine {
     const specialised = (options.specialised ?? true) && Compiler.available();
     this.hot = options.hot ?? HOT;
     const compiled = (options.jit ?? true) && Compiler.available();
-    this.threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu) ? new Threaded(this.cpu, compiled ? this.hot : Infinity, { warm: compiled ? options.warm ?? WARM : Infinity, batch: options.batch ?? BATCH, bytes: options.recordBytes }) : null;
+    const [warm, hot] = compiled ? [options.warm ?? WARM, this.hot] : [Infinity, Infinity];
+    const threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu);
+    this.threaded = threaded ? new Threaded(this.cpu, hot, { warm, batch: options.batch ?? BATCH, bytes: options.recordBytes }) : null;
     this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
     const tally = (event: number, words: number): void => machine.ledger.tally(event, this.cpu.i32.subarray(words, words + 2));
     tally(machine.ledger.id("instruction.string"), S.STRING_TALLY);

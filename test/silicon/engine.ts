@@ -1,4 +1,5 @@
 import { Engine } from "../../translator/engine.js";
+import { TEMPLATES } from "../translator/tiers.js";
 import { createBench, type Execute, load, unload } from "./emulator.js";
 import { EIP_AT } from "./state.js";
 
@@ -6,7 +7,7 @@ import { EIP_AT } from "./state.js";
 const LIMIT = 10_000;
 
 /** What executes: the interpreter; generated code of regions, or of blocks alone (copy-and-patch.ts), which each code gets by being run once before its first case. */
-export const TIERS = { interpreted: { jit: false }, generated: { hot: 1 }, templates: { warm: 1, batch: 1, hot: Infinity } } as const;
+export const TIERS = { interpreted: { jit: false }, generated: { hot: 1 }, templates: TEMPLATES } as const;
 
 /** Executes cases as a guest's code runs. */
 export function engineExecute(tier: keyof typeof TIERS): Execute {

@@ -1,10 +1,10 @@
 import { MODE, MODE_USER } from "../../hypervisor/cpu-state.js";
-import { type Heap, TLB_SUPERVISOR_READ, TLB_SUPERVISOR_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "../../hypervisor/heap.js";
+import { type Heap, PAGE_SIZE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
 import { type AsmFunction, asmFunction, encodeFunctions } from "./asm-module.js";
 import { parseFunction } from "./ast.js";
 import { SLOW_HALVES } from "./foreign.js";
-import { type Access, slowName, SORTS } from "./memory-access.js";
+import { type Access, slowName, SORTS, tablesFor } from "./memory-access.js";
 import { parametersOf } from "./splice.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 
@@ -13,19 +13,18 @@ import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binar
  * JavaScript's. What the TLB does not have, or crosses pages, goes on to that.
  */
 
-const ELEMENTS = { 8: ["u8", "0"], 16: ["u16", "1"], 32: ["i32", "2"] } as const;
+/** A byte is aligned wherever it is. */
+const WIDE = SORTS.filter(({ z }) => z !== 8);
 
 const exportName = (kind: Access["kind"], z: number): string => `within_${kind}${z}`;
 
-function within(kind: Access["kind"], z: 8 | 16 | 32): AsmFunction {
-  const [user, supervisor] = kind === "load" ? [TLB_USER_READ, TLB_SUPERVISOR_READ] : [TLB_USER_WRITE, TLB_SUPERVISOR_WRITE];
-  const [array, shift] = ELEMENTS[z];
-  const place = `${array}[(a + s - 1) >> ${shift}]`, slow = slowName(kind, z), last = 4096 - (z >> 3);
-  const table = `(i32[${MODE}] & ${MODE_USER}) !== 0 ? ${user << 2} : ${supervisor << 2}`;
-  const look = `const s = i32[((${table}) + (a >>> 12 << 2)) >> 2]; let r = 0;`;
+function within(kind: Access["kind"], z: number): AsmFunction {
+  const [user, supervisor] = [true, false].map((user) => tablesFor(user)[kind === "load" ? "read" : "write"] << 2);
+  const place = z === 16 ? "u16[(a + s - 1) >> 1]" : "i32[(a + s - 1) >> 2]", slow = slowName(kind, z), last = PAGE_SIZE - (z >> 3);
+  const look = `const s = i32[(((i32[${MODE}] & ${MODE_USER}) !== 0 ? ${user} : ${supervisor}) + (a >>> 12 << 2)) >> 2];`;
   const source = kind === "store"
-    ? `(a, v, k) => { ${look} if (s !== 0) { if ((a & 4095) <= ${last}) { ${place} = v; return; } } ${slow}(a, v, k); }`
-    : `(a, k) => { ${look} if (s !== 0) { if ((a & 4095) <= ${last}) return ${place}; } r = ${slow}(a, k); return r; }`;
+    ? `(a, v, k) => { ${look} if (s !== 0) { if ((a & ${PAGE_SIZE - 1}) <= ${last}) { ${place} = v; return; } } ${slow}(a, v, k); }`
+    : `(a, k) => { ${look} if (s !== 0) { if ((a & ${PAGE_SIZE - 1}) <= ${last}) return ${place}; } return ${slow}(a, k); }`;
   const tree = parseFunction(source);
   return asmFunction(exportName(kind, z), parametersOf(tree), tree.body.body, kind !== "store");
 }
@@ -33,11 +32,11 @@ function within(kind: Access["kind"], z: 8 | 16 | 32): AsmFunction {
 /** By the heap's pages. */
 const modules = new Map<number, WasmModule>();
 
-/** The slow halves to link generated code with, made of `slow`, JavaScript's or relays to them, by the same names. The heap must be WebAssembly's. */
+/** The slow halves of 16 and 32 bits to link generated code with, made of `slow`, JavaScript's or relays to them, by the same names. The heap must be WebAssembly's. */
 export function withinPages({ memory, buffer }: Heap, slow: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const pages = buffer.byteLength / WASM_PAGE_BYTES;
   let module = modules.get(pages);
-  if (module === undefined) modules.set(pages, module = new webAssembly!.Module(encodeFunctions(SORTS.map(({ kind, z }) => within(kind, z)), pages, SLOW_HALVES)));
+  if (module === undefined) modules.set(pages, module = new webAssembly!.Module(encodeFunctions(WIDE.map(({ kind, z }) => within(kind, z)), pages, SLOW_HALVES)));
   const { exports } = new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: slow });
-  return Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), exports[exportName(kind, z)]]));
+  return Object.fromEntries(WIDE.map(({ kind, z }) => [slowName(kind, z), exports[exportName(kind, z)]]));
 }

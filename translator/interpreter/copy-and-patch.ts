@@ -4,12 +4,12 @@ import { type AsmFunction, asmFunction } from "../codegen/asm-module.js";
 import * as A from "../codegen/ast.js";
 import { UNKNOWN } from "../codegen/conditions.js";
 import { FLAG_SIGNATURES, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
-import { tablesFor } from "../codegen/memory-access.js";
 import { Bytes, type DefinedFunction, type ImportedFunction, wasmModule } from "../codegen/wasm-binary.js";
 import { BULK, type Callee, FunctionEncoder, INTRINSICS } from "../codegen/wasm-encode.js";
 import type { Instruction } from "../isa/instruction.js";
-import { type Inline, SEGMENT_ADDRESS, type Shape, shapeTreeAfter } from "./emission.js";
+import { type Inline, SEGMENT_ADDRESS, setWord, type Shape, shapeTreeAfter, word } from "./emission.js";
 import * as R from "./records.js";
+import { interpreterAccesses } from "./slow-accesses.js";
 
 /**
  * Copy-and-patch compilation (Xu and Kjolstad, OOPSLA 2021) of single blocks: each shape of instruction has a template, the WebAssembly of its handler
@@ -33,19 +33,18 @@ interface Templates { readonly asks: boolean; readonly byOp: Map<number, Templat
 
 /** Calls the closure of a number. */
 export const CLOSURE = "closure";
+/** What handlers call of JavaScript. */
+export const HANDLER_CALLS: Signatures = { ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true } };
 /** Everything that templates call, in the order of their numbers. */
-export const TEMPLATE_CALLS: Signatures = {
-  ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true }, [CLOSURE]: { parameters: 1, result: false }, ...FLAG_SIGNATURES, reverseBytes: { parameters: 1, result: true },
-};
+export const TEMPLATE_CALLS: Signatures = { ...HANDLER_CALLS, [CLOSURE]: { parameters: 1, result: false }, ...FLAG_SIGNATURES, reverseBytes: { parameters: 1, result: true } };
 /** Of these, what may trap or ask the block to be left. */
-const MAY_LEAVE = new Set([...Object.keys(SLOW_HALVES), SEGMENT_ADDRESS, CLOSURE]);
+const MAY_LEAVE = new Set([...Object.keys(HANDLER_CALLS), CLOSURE]);
 
 const imported: readonly ImportedFunction[] = Object.entries(TEMPLATE_CALLS).map(([name, signature]) => ({ name, ...signature }));
 const callees = new Map<string, Callee>(imported.map((one, index) => [one.name, { ...one, index }]));
 
 const PARAMETER = "b";
-const word = (index: number): ReturnType<typeof A.element> => A.element("i32", A.literal(index));
-const setIndex = (name: string): Statement => A.statement(A.assignElement("i32", A.literal(S.INDEX), A.identifier(name)));
+const setIndex = (name: string): Statement => A.statement(setWord(S.INDEX, A.identifier(name)));
 const LEAVE = A.ifThen(A.binary(word(S.END), "==", A.literal(0)), A.block([setIndex(NEXT_NAME), A.returns()]));
 
 function template(names: readonly string[], made: AsmFunction, ends: boolean, after: number | null): Template | null {
@@ -72,7 +71,7 @@ function templateAfter({ instruction, semantics, shape }: Source, op: number): T
   let made: Template | null = null;
   if (tree !== null) {
     const { user, names, key } = shape;
-    const code = asmFunction(key, [PARAMETER], tree.body, false, { ...tablesFor(user), sites: [{ loop: null }], stack: null, throws: true });
+    const code = asmFunction(key, [PARAMETER], tree.body, false, interpreterAccesses(user));
     made = template(names, code, instruction.row.ends !== null, tree.after);
   }
   const asks = tree?.asks === true;
@@ -86,8 +85,25 @@ let closures: Template | null = null;
 
 /** Of an instruction that is a closure, whose number is the first value of its record. */
 function closureTemplate(): Template {
-  const body = A.statement(A.call(CLOSURE, [A.identifier(CLOSURE)]));
-  return closures ??= template([CLOSURE], asmFunction(CLOSURE, [PARAMETER], [body], false), false, UNKNOWN)!;
+  return closures ??= template([CLOSURE], plainFunction(A.statement(A.call(CLOSURE, [A.identifier(CLOSURE)]))), false, UNKNOWN)!;
+}
+
+let ending: Template | null = null;
+
+/** Behind the last instruction: all of them, as many as its number says, have been executed. */
+function endTemplate(): Template {
+  return ending ??= template([], plainFunction(setIndex(NUMBER_NAME)), true, null)!;
+}
+
+function plainFunction(body: Statement): AsmFunction {
+  return asmFunction("", [PARAMETER], [body], false);
+}
+
+/** Copies the template of instruction `number`, whose record is at word `at`. */
+function copy(body: Bytes, { code, holes }: Template, i32: Int32Array, at: number, number: number): void {
+  const start = body.length;
+  body.write(code);
+  for (const { at: hole, word, shift } of holes) body.patch(start + hole, (word === NUMBER ? number : word === NEXT_NUMBER ? number + 1 : i32[at + word]!) << shift);
 }
 
 /** The code of the block of a record; `sources` by the number of the handler, undefined for closures. null: some instruction has no template. */
@@ -100,20 +116,12 @@ export function blockCode(i32: Int32Array, record: number, name: string, sources
     const source = sources[i32[at]!];
     const made = source === undefined ? closureTemplate() : templateAfter(source, op);
     if (made === null) return null;
-    const start = body.length;
-    body.write(made.code);
-    for (const { at: hole, word, shift } of made.holes) body.patch(start + hole, (word === NUMBER ? i : word === NEXT_NUMBER ? i + 1 : i32[at + word]!) << shift);
+    copy(body, made, i32, at, i);
     locals = Math.max(locals, made.locals);
     if (made.after !== null) op = made.after;
   }
-  body.write(setIndexTo(count));
+  copy(body, endTemplate(), i32, 0, count);
   return { name, parameters: 1, result: false, locals, body, hints: [] };
-}
-
-function setIndexTo(count: number): Uint8Array {
-  const encoder = new FunctionEncoder(new Map(), () => { throw new Error("no calls"); });
-  encoder.statements([A.statement(A.assignElement("i32", A.literal(S.INDEX), A.literal(count)))]);
-  return encoder.out.bytes();
 }
 
 /** A module that exports blocks' code, for a heap of `pages` pages of WebAssembly's. */

@@ -92,8 +92,9 @@ function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOpera
 export const SEGMENT_ADDRESS = "segmentAddress";
 
 const zero = A.literal(0);
-const word = (index: number): Expression => A.element("i32", A.literal(index));
-const setWord = (index: number, value: Expression): Expression => A.assignElement("i32", A.literal(index), value);
+/** A word of the heap, and what sets it. */
+export const word = (index: number): Expression => A.element("i32", A.literal(index));
+export const setWord = (index: number, value: Expression): Expression => A.assignElement("i32", A.literal(index), value);
 const or = (left: Expression, right: Expression): Expression => A.binary(left, "|", right);
 const named = (letter: string, k: number): Expression => A.identifier(`${letter}${k}`);
 

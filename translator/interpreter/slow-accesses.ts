@@ -1,6 +1,7 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
 import { segmentAddress } from "../../hypervisor/segmentation.js";
-import type { SlowAccesses } from "../codegen/memory-access.js";
+import type { AccessContext } from "../codegen/asm-lower.js";
+import { type SlowAccesses, tablesFor } from "../codegen/memory-access.js";
 
 /** The slow halves of the interpreter's accesses: whole accesses by the MMU, which throws their faults. */
 export function slowAccesses({ mmu }: Cpu): SlowAccesses {
@@ -19,4 +20,9 @@ export function slowAccesses({ mmu }: Cpu): SlowAccesses {
 /** The linear address of an operand, with all checks; SEGMENT_ADDRESS of emission.ts. */
 export function checkedAddress(cpu: Cpu): (sreg: number, offset: number, bytes: number, write: number) => number {
   return (sreg, offset, bytes, write) => segmentAddress(cpu, sreg, offset, bytes, write !== 0);
+}
+
+/** What the interpreter's accesses depend on: nothing of where they stand, and their slow halves throw. */
+export function interpreterAccesses(user: boolean): AccessContext {
+  return { ...tablesFor(user), sites: [{ loop: null }], stack: null, throws: true };
 }

@@ -6,8 +6,8 @@ import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/
 import { type AsmFunction, asmFunction, encodeFunctions, pureFunction } from "../codegen/asm-module.js";
 import * as A from "../codegen/ast.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
-import { FLAG_SIGNATURES, relayed, type Signatures, SLOW_HALVES } from "../codegen/foreign.js";
-import { slowName, SORTS, tablesFor } from "../codegen/memory-access.js";
+import { relayed, type Signatures } from "../codegen/foreign.js";
+import { slowName, SORTS } from "../codegen/memory-access.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
 import { recordWord } from "../codegen/wasm-encode.js";
 import type { Block } from "../block.js";
@@ -15,13 +15,13 @@ import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/regio
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
 import { CodeBatches } from "./code-batches.js";
-import { blocksModule, CLOSURE, type Source, TEMPLATE_CALLS } from "./copy-and-patch.js";
+import { blocksModule, CLOSURE, HANDLER_CALLS, type Source, TEMPLATE_CALLS } from "./copy-and-patch.js";
 import { FunctionTable } from "./function-table.js";
 import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
 import { withinPages } from "../codegen/unaligned.js";
 import * as R from "./records.js";
 import { loopFunctions, type Loops } from "./threaded-loops.js";
-import { checkedAddress, slowAccesses } from "./slow-accesses.js";
+import { checkedAddress, interpreterAccesses, slowAccesses } from "./slow-accesses.js";
 
 /** As in EngineOptions: `warm`, `batch`, `recordBytes`. */
 export interface ThreadedOptions { readonly warm: number; readonly batch: number; readonly bytes: number | undefined }
@@ -38,9 +38,6 @@ const NOTES = 64;
 /** The handler of instructions that have a closure and no shape; its record's value is the closure's number. */
 const CLOSURE_HANDLER = 0;
 const CLOSURES: Signatures = { [CLOSURE]: TEMPLATE_CALLS[CLOSURE]! };
-/** What handlers call of JavaScript, and all that they call. */
-const HANDLER_CALLS: Signatures = { ...SLOW_HALVES, [SEGMENT_ADDRESS]: { parameters: 4, result: true } };
-const CALLED: Signatures = { ...HANDLER_CALLS, ...FLAG_SIGNATURES };
 const HANDLER = { parameters: 1, result: false };
 
 /** Modules by what they are for and the heap's pages: made once a process. null: a shape that has no tree. */
@@ -207,7 +204,7 @@ export class Threaded {
   private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
     const module = moduleOf(shape.key, this.pages, () => {
       const body = shapeTree(instruction, semantics);
-      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, CALLED);
+      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, TEMPLATE_CALLS);
     });
     if (module === null) return -1;
     const index = this.table.add(this.instance(module, this.functions)[shape.key]);
@@ -267,5 +264,5 @@ function execWord(physical: number, eip: number): number {
 
 function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
   const values = names.map((name, k) => A.constant(name, A.call(recordWord(k + 1), [A.identifier("p")])));
-  return asmFunction(key, ["p"], [...values, ...body], false, { ...tablesFor(user), sites: [{ loop: null }], stack: null, throws: true });
+  return asmFunction(key, ["p"], [...values, ...body], false, interpreterAccesses(user));
 }
