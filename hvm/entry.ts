@@ -28,6 +28,7 @@ export function vmEntry(vcpu: Vcpu): ExitCause | undefined {
     vcpu.violatedRule = `${bad.rule} (${bad.section})`;
     return { reason: REASON.entry_failure_guest_state | ENTRY_FAILURE, qualification: bad.qualification ?? 0 };
   }
+  vcpu.nonRoot.loadControls();
   loadGuestState(cpu, vmcs);
   if (secondary(vmcs, C.PROC2_ENABLE_EPT) && paePaging(cpu.cr0, cpu.cr4)) loadSavedPdptes(vcpu);
   if (!secondary(vmcs, C.PROC2_ENABLE_VPID)) cpu.mmu.flush(true);

@@ -23,6 +23,7 @@ export class EptMemory implements MemoryVirtualization {
 
   setUp(vcpu: Vcpu): void {
     this.ept = new Ept(vcpu.memory, vcpu.ledger, vcpu.frames);
+    this.ept.onChange = () => vcpu.nonRoot.invalidateMappings();
     vcpu.write(F.EPT_POINTER, this.ept.pointer);
     vcpu.write(F.SECONDARY_CONTROLS, C.PROC2_ENABLE_EPT | C.PROC2_ENABLE_VPID | C.PROC2_UNRESTRICTED_GUEST);
     vcpu.write(F.VIRTUAL_PROCESSOR_ID, VPID);

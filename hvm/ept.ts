@@ -15,7 +15,7 @@ const MEMORY_TYPE_SHIFT = 3;
 export const MEMORY_UNCACHEABLE = 0, MEMORY_WRITE_BACK = 6;
 /** EPTP: write-back tables, a walk of four levels (24.6.11). */
 const EPTP_FLAGS = MEMORY_WRITE_BACK | 3 << 3;
-const LEVELS = 4;
+export const LEVELS = 4;
 
 /** Outcome of one EPT walk; one record, reused. */
 export interface EptWalk {
@@ -97,6 +97,8 @@ export class Ept {
   private readonly ledger: Ledger;
   /** The EPT pointer for the VMCS. */
   readonly pointer: number;
+  /** Told when an entry has changed: what the processor keeps of the tables may hold no longer. */
+  onChange: () => void = () => {};
 
   constructor(memory: Memory, ledger: Ledger, frames: MonitorFrames) {
     this.memory = memory;
@@ -143,6 +145,7 @@ export class Ept {
       if (level > 1 && (entry & EPT_LARGE) === 0) this.clear(entry & ~0xfff, level - 1);
       else this.memory.write32(at, 0);
     }
+    this.onChange();
   }
 
   private setLeaf(gpa: number, leafLevel: number, entry: number): void {
@@ -157,5 +160,6 @@ export class Ept {
       table = next & ~0xfff;
     }
     this.memory.write32(entryAddress(table >>> 0, leafLevel, gpa), entry);
+    this.onChange();
   }
 }

@@ -8,14 +8,18 @@ import { ACCESS_WRITE } from "../hypervisor/strategy.js";
 import { GP, PF } from "../hypervisor/trap.js";
 import { PROC2_ENABLE_EPT } from "./controls.js";
 import { secondary } from "./entry-rule.js";
-import { createEptWalk, walkEpt } from "./ept.js";
+import { createEptWalk, LEVELS, walkEpt } from "./ept.js";
 import type { ExitCause } from "./exit-record.js";
 import { REASON } from "./exit-reasons.js";
+import { GuestPhysicalMappings } from "./guest-physical-mappings.js";
+import { PagingStructureCache } from "./paging-structure-cache.js";
 import { EPT_EXECUTE, EPT_FINAL, EPT_LINEAR_VALID, EPT_READ, EPT_RIGHTS_SHIFT, EPT_WRITE } from "./qualifications.js";
 import type { Vcpu } from "./vcpu.js";
 import { F } from "./vmcs-fields.js";
 
 const ACCESS_TO_EPT = [EPT_READ, EPT_WRITE, EPT_EXECUTE];
+/** Entries of a walk in two dimensions: three EPT walks, and the guest's two levels. */
+const LONGEST_WALK = 3 * LEVELS + 2;
 const PDPTE_RESERVED = 0x1e6;
 const PDPTE_TABLE = 0xffffffe0;
 
@@ -36,8 +40,14 @@ export class NonRootMemory implements TableMemory {
   private readonly eptWalk = createEptWalk();
   private readonly mode: { -readonly [K in keyof PagingMode]: boolean } = { pae: false, pse: false, wp: false, pge: false };
   private readonly eptWalkEvent: number;
+  private readonly mappings = new GuestPhysicalMappings();
+  private readonly structures: PagingStructureCache;
+  /** Addresses of the entries that the next EPT walk is counted with: what the guest's page table was found by. */
+  private readonly entries = new Int32Array(LONGEST_WALK);
+  private savedReads = 0;
 
   private ept = false;
+  private pointer = 0;
   private linear = 0;
   private linearValid = true;
   /** Under PAE paging the next word read is the PDPTE's. */
@@ -49,6 +59,7 @@ export class NonRootMemory implements TableMemory {
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
     this.eptWalkEvent = vcpu.ledger.id("ept.walk");
+    this.structures = new PagingStructureCache(vcpu.memory, this.mappings);
   }
 
   /** Strategy.translate. */
@@ -63,12 +74,7 @@ export class NonRootMemory implements TableMemory {
       mode.pae = (cr4 & S.CR4_PAE) !== 0;
       mode.pse = (cr4 & S.CR4_PSE) !== 0;
       mode.pge = (cr4 & S.CR4_PGE) !== 0;
-      this.expectsPdpte = mode.pae;
-      walkPageTables(walk, this, cpu.cr3, mode, la, access === ACCESS_WRITE, user, true);
-      if (walk.fault) {
-        vcpu.faultAddress = la;
-        cpu.raise(PF, walk.error);
-      }
+      this.walkGuestTables(la, access === ACCESS_WRITE, user);
       gpa = walk.pa >>> 0;
       ({ writable, user: userPage, dirty, global, pageBytes } = walk);
     }
@@ -82,8 +88,33 @@ export class NonRootMemory implements TableMemory {
     cpu.mmu.insert(la, address, access, userPage, writable && mayWrite, dirty, global, !mode.wp && mayWrite, pageBytes);
   }
 
+  /** Leaves the guest-physical page in `walk`, or raises the page fault. */
+  private walkGuestTables(la: number, write: boolean, user: boolean): void {
+    const { vcpu, mode, walk, structures } = this;
+    const { cpu } = vcpu;
+    const root = mode.pae ? vcpu.pdptes[la >>> 30 << 1]! : cpu.cr3;
+    if (this.ept) {
+      this.savedReads = structures.walk(walk, this.entries, root, mode, la, write, user);
+      if (this.savedReads !== 0) return;
+    }
+    this.expectsPdpte = mode.pae;
+    walkPageTables(walk, this, cpu.cr3, mode, la, write, user, true);
+    if (walk.fault) {
+      vcpu.faultAddress = la;
+      cpu.raise(PF, walk.error);
+    }
+    if (this.ept) structures.keep(walk, root, mode.pae, la);
+  }
+
+  /** VM entry loads the controls that translation depends on. */
+  loadControls(): void {
+    const { vmcs } = this.vcpu, pointer = vmcs.get(F.EPT_POINTER);
+    this.ept = secondary(vmcs, PROC2_ENABLE_EPT);
+    if (pointer !== this.pointer) this.invalidateMappings();
+    this.pointer = pointer;
+  }
+
   private begin(la: number): void {
-    this.ept = secondary(this.vcpu.vmcs, PROC2_ENABLE_EPT);
     this.linear = la;
     this.linearValid = true;
     this.entryGuest = -1;
@@ -92,11 +123,27 @@ export class NonRootMemory implements TableMemory {
   /** Leaves the machine-physical address in `eptWalk`, or exits by EPT violation or misconfiguration. */
   private throughEpt(gpa: number, access: number, final: boolean): void {
     const { vcpu, eptWalk } = this;
-    walkEpt(eptWalk, vcpu.memory, vcpu.vmcs.get(F.EPT_POINTER), gpa, access);
-    vcpu.ledger.count(this.eptWalkEvent);
-    vcpu.cpu.mmu.allReferenced(eptWalk.entries, eptWalk.references);
+    this.walkTables(gpa, access);
+    const { entries, savedReads } = this, { references } = eptWalk;
+    for (let i = 0; i < references; i++) entries[savedReads + i] = eptWalk.entries[i]!;
+    vcpu.ledger.count(this.eptWalkEvent, savedReads === 0 ? 1 : 3);
+    vcpu.cpu.mmu.allReferenced(entries, savedReads + references);
+    this.savedReads = 0;
     if (eptWalk.outcome === "mapped") return;
     vcpu.exitFromInstruction(this.eptExit(gpa, access, final));
+  }
+
+  private walkTables(gpa: number, access: number): void {
+    const { eptWalk, mappings, pointer } = this;
+    if (mappings.find(eptWalk, gpa, access)) return;
+    walkEpt(eptWalk, this.vcpu.memory, pointer, gpa, access);
+    if (eptWalk.outcome === "mapped") mappings.keep(eptWalk, gpa);
+  }
+
+  /** INVEPT: the tables have changed. */
+  invalidateMappings(): void {
+    this.mappings.invalidate();
+    this.structures.invalidate();
   }
 
   /** Exit information of an EPT violation or misconfiguration (27.2.1, table 27-7). */
@@ -138,7 +185,7 @@ export class NonRootMemory implements TableMemory {
     const { vcpu } = this;
     let address = gpa;
     if (this.ept) {
-      walkEpt(this.eptWalk, vcpu.memory, vcpu.vmcs.get(F.EPT_POINTER), gpa, EPT_WRITE);
+      this.walkTables(gpa, EPT_WRITE);
       if (this.eptWalk.outcome !== "mapped") {
         vcpu.exitFromInstruction(this.eptExit(gpa, EPT_WRITE, false));
       }

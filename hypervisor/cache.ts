@@ -6,6 +6,10 @@ const WINDOW = 4;
 /** Single lines have tags for this part of the cache. */
 const LINE_PART = 8;
 const EMPTY = -1;
+/** Entries that a walk of two guest levels through EPT reads, and a bound for what is compared of any walk. */
+const LONGEST_WALK = 16;
+/** Where a line was found. */
+const MISSED = 0, IN_LINES = 1, IN_SWEPT = 2;
 
 /** Tags of a set-associative store; each set is kept in the order of last use, the least recent one falls out. */
 class Tags {
@@ -73,6 +77,17 @@ export class LastLevelCache {
   private readonly frames = new Int32Array(WINDOW);
   private readonly sweeping = new Uint8Array(WINDOW);
   private at = 0;
+  /** Grows whenever the order of `lines` may change. */
+  private reordered = 0;
+  /** Lines of the latest walk that missed none, and `reordered` after it. */
+  private readonly walk = new Int32Array(LONGEST_WALK);
+  private walkLength = 0;
+  private walkOrder = 0;
+  /** Those of its frames that were swept, as often as it had lines there. */
+  private readonly walkSwept = new Int32Array(LONGEST_WALK);
+  private walkSweeps = 0;
+  /** Bit n: one of its frames has a number that ends in n, modulo 32. */
+  private walkFrames = 0;
 
   constructor(ledger: Ledger, { bytes, ways, lineBytes }: CacheProfile) {
     this.ledger = ledger;
@@ -86,9 +101,48 @@ export class LastLevelCache {
 
   /** A single access to the line at a machine-physical address. */
   reference(pa: number): void {
-    const line = pa >>> this.lineShift;
-    if (this.lines.isLast(line) || this.swept.touch(pa >>> 12) || this.lines.use(line)) return;
+    this.use(pa >>> this.lineShift, pa >>> 12);
+  }
+
+  private use(line: number, frame: number): number {
+    if (this.lines.isLast(line)) return IN_LINES;
+    this.reordered++;
+    if (this.swept.touch(frame)) return IN_SWEPT;
+    if (this.lines.use(line)) return IN_LINES;
     this.ledger.count(this.missEvent);
+    return MISSED;
+  }
+
+  /**
+   * A walk read the entries at the first `n` machine-physical addresses, in this order: as `reference` for each. Doing over what was done last
+   * changes nothing but which pages were swept last, and saves most of a TLB fill's time when a guest under EPT sweeps its memory.
+   */
+  walked(addresses: Int32Array, n: number): void {
+    if (n === this.walkLength && this.reordered === this.walkOrder && this.isLatest(addresses) && this.sweptStill()) return;
+    const { lineShift, walk } = this;
+    let found = n <= LONGEST_WALK, frames = 0, sweeps = 0;
+    for (let i = 0; i < n; i++) {
+      const line = addresses[i]! >>> lineShift, frame = addresses[i]! >>> 12, where = this.use(line, frame);
+      walk[i] = line;
+      frames |= 1 << (frame & 31);
+      if (where === IN_SWEPT) this.walkSwept[sweeps++] = frame;
+      else if (where === MISSED) found = false;
+    }
+    this.walkLength = found ? n : 0;
+    this.walkOrder = this.reordered;
+    this.walkFrames = frames;
+    this.walkSweeps = sweeps;
+  }
+
+  private isLatest(addresses: Int32Array): boolean {
+    const { lineShift, walk, walkLength } = this;
+    for (let i = 0; i < walkLength; i++) if (walk[i] !== addresses[i]! >>> lineShift) return false;
+    return true;
+  }
+
+  private sweptStill(): boolean {
+    for (let i = 0; i < this.walkSweeps; i++) if (!this.swept.touch(this.walkSwept[i]!)) return false;
+    return true;
   }
 
   /** The data TLB was filled with linear page `page` for an access to machine-physical address `pa`. */
@@ -114,6 +168,7 @@ export class LastLevelCache {
   /** All lines of a page are used, `known` of which have been counted. */
   private sweep(frame: number, known: number): void {
     if (this.swept.use(frame)) return;
+    if ((this.walkFrames >>> (frame & 31) & 1) !== 0) this.walkLength = 0;
     this.ledger.count(this.streamEvent, this.linesOfPage - known);
   }
 }

@@ -138,9 +138,8 @@ export class Mmu {
 
   /** The first `n` of these page-table entries were read by a walk, in this order. */
   allReferenced(addresses: Int32Array, n: number): void {
-    const { cache } = this;
     this.cpu.ledger.count(this.referenceEvent, n);
-    if (cache !== undefined) for (let i = 0; i < n; i++) cache.reference(addresses[i]! >>> 0);
+    this.cache?.walked(addresses, n);
   }
 
   /** A walk of tables in machine memory is over, whatever came of it. */

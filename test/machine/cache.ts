@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LastLevelCache } from "../../hypervisor/cache.js";
 import { type CostProfile, Ledger } from "../../hypervisor/ledger.js";
+import { Random } from "../isa/random.js";
 
 const cache = suite("cache");
 const PROFILE: CostProfile = { schema: "trivisor/profile@1", name: "test", title: "test", hz: 1e9, cyclesPerInstruction: { cycles: 1, source: "none" }, tlb: { data: 8, instruction: 8, source: "none" }, costs: {} };
@@ -57,6 +58,26 @@ cache("a line of a swept page is there", () => {
   sweep(0, 4);
   model.reference(2 * 4096 + 0xfc0);
   assert.is(misses(), 1);
+});
+
+cache("a walk counts and leaves what its references one by one do, repeated or not", () => {
+  const random = new Random(7);
+  for (const steady of [4, 20, 100, 400]) {
+    const whole = create(), single = create();
+    // Entries of tables that are sometimes swept as data themselves; and of tables that share one set, more than it has ways.
+    const walks = Array.from({ length: 12 }, (_, i) => Int32Array.from({ length: 2 + random.below(13) },
+      () => i < 8 ? random.below(6) * 0x1000 + random.below(4) * 0x40 : 0x100000 + random.below(20) * 0x2000));
+    let page = 0, walk = walks[0]!;
+    for (let i = 0; i < 40000; i++) {
+      if (random.below(steady) === 0) walk = random.pick(walks);
+      whole.model.walked(walk, walk.length);
+      for (const pa of walk) single.model.reference(pa);
+      page = random.below(2 * steady) === 0 ? random.below(400) : page + 1;
+      if (random.below(3) !== 0) for (const { model } of [whole, single]) model.filled(page, page % 200 * 4096);
+      assert.equal([whole.misses(), whole.streamed()], [single.misses(), single.streamed()], `step ${i}`);
+    }
+    assert.ok(whole.misses() > 1000);
+  }
 });
 
 cache.run();
