@@ -57,6 +57,9 @@ export const INDIRECT_TALLY = STATE_WORDS + 16, STRING_TALLY = STATE_WORDS + 18,
 /** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
 export const RECHECK = STATE_WORDS + 3;
 
+/** Changes whenever an instruction TLB entry that was there goes or is replaced, and is never 0: while it does not, code found at an address is there still. */
+export const CODE_GENERATION = STATE_WORDS + 22;
+
 /** MODE bits. A block of code is translated for one value of MODE and found by it. */
 export const MODE_CODE32 = 1;
 export const MODE_STACK32 = 2;

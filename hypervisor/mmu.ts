@@ -87,10 +87,6 @@ export class Mmu {
   private readonly codeWalkEvent: number;
   private readonly evictEvent: number;
   private readonly referenceEvent: number;
-  /** Grows whenever an execute entry goes: what caches a code page outside the TLB compares it. */
-  codeGeneration = 0;
-  /** Grows whenever a data entry goes. */
-  dataGeneration = 0;
 
   /** Linear pages with bytes that data breakpoints watch: never in the heap's tables, so that every access comes to `readAs` and `writeAs`. */
   private watched: ReadonlySet<number> = new Set();
@@ -118,6 +114,7 @@ export class Mmu {
     this.codeWalkEvent = cpu.ledger.id("tlb.walk_instruction");
     this.evictEvent = cpu.ledger.id("tlb.evict");
     this.referenceEvent = cpu.ledger.id("tlb.reference");
+    this.i32[S.CODE_GENERATION] = 1;
     this.i32[S.STACK_PAGE] = this.i32[S.STACK_PAGE + S.STACK_USER] = S.STACK_NONE;
   }
 
@@ -183,8 +180,15 @@ export class Mmu {
     this.info[page] = this.info[page]! & ~CODE_BITS | bits;
     this.codeFrame.set(page, frame);
     const word = (this.memory.kindOf(frame) & FRAME_MMIO) !== 0 ? 0 : (RAM_BASE + (frame << 12) - (page << 12)) | 1;
-    this.i32[TLB_SUPERVISOR_EXEC + page] = word;
-    this.i32[TLB_USER_EXEC + page] = (bits & INFO_CODE_USER) !== 0 ? word : 0;
+    this.setCodeWord(TLB_SUPERVISOR_EXEC + page, word);
+    this.setCodeWord(TLB_USER_EXEC + page, (bits & INFO_CODE_USER) !== 0 ? word : 0);
+  }
+
+  private setCodeWord(at: number, word: number): void {
+    const before = this.i32[at]!;
+    if (before === word) return;
+    this.i32[at] = word;
+    if (before !== 0) this.i32[S.CODE_GENERATION] = this.i32[S.CODE_GENERATION]! + 1 | 0 || 1;
   }
 
   private evictData(out: number): void {
@@ -324,15 +328,13 @@ export class Mmu {
     i32[TLB_USER_READ + page] = 0;
     i32[TLB_SUPERVISOR_WRITE + page] = 0;
     i32[TLB_USER_WRITE + page] = 0;
-    this.dataGeneration++;
   }
 
   private dropCode(page: number): void {
     this.info[page] = this.info[page]! & ~CODE_BITS;
     this.codeFrame.delete(page);
-    this.i32[TLB_SUPERVISOR_EXEC + page] = 0;
-    this.i32[TLB_USER_EXEC + page] = 0;
-    this.codeGeneration++;
+    this.setCodeWord(TLB_SUPERVISOR_EXEC + page, 0);
+    this.setCodeWord(TLB_USER_EXEC + page, 0);
   }
 
   // ---- invalidation --------------------------------------------------------------------------------------------
@@ -355,7 +357,6 @@ export class Mmu {
     this.code.filter(flushCode);
     if (this.largeData !== this.data) this.largeData.filter(flushData);
     if (this.largeCode !== this.code) this.largeCode.filter(flushCode);
-    this.codeGeneration++;
   }
 
   private bitsOf(entry: number): number {

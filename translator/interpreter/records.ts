@@ -16,7 +16,9 @@ export const ENTRANCE = 10;
 export const CODE = 11;
 /** Where the last instruction crosses pages and EXEC_WORD is CROSSING: the TLB's words for both. */
 export const FIRST_WORD = 12, SECOND_WORD = 13;
-export const FIRST_INSTRUCTION = 14;
+/** Record of the block that followed last, which holds while S.CODE_GENERATION is what it was then. */
+export const LINK = 14, LINK_GENERATION = 15;
+export const FIRST_INSTRUCTION = 16;
 
 /** Words of an entrance's record: its function in the table and that one's argument, instructions that must be left in the budget, times entered, instructions executed. */
 export const FUNCTION = 0, ARGUMENT = 1, NEEDED = 2, ENTRIES = 3, EXECUTED = 4;

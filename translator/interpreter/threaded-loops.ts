@@ -96,18 +96,27 @@ const LOOPS: Readonly<Record<string, string>> = {
         }
       }
       eip = i32[${S.EIP}];
-      if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
-      c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
-      if (c === 0) return ${CHAIN_LOOK_UP};
       mode = i32[${S.MODE}];
-      if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
-      if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
-      tlb = ((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2);
-      if (i32[tlb >> 2] !== ${field("c", R.EXEC_WORD)}) {
-        if (${field("c", R.EXEC_WORD)} !== ${R.CROSSING}) return ${CHAIN_LOOK_UP};
-        if (i32[tlb >> 2] !== ${field("c", R.FIRST_WORD)}) return ${CHAIN_LOOK_UP};
-        if (eip >>> 12 === ${LAST_PAGE}) return ${CHAIN_LOOK_UP};
-        if (i32[(tlb + 4) >> 2] !== ${field("c", R.SECOND_WORD)}) return ${CHAIN_LOOK_UP};
+      if (i32[${S.RECHECK}] !== 0) return ${CHAIN_LOOK_UP};
+      c = ${field("b", R.LINK)};
+      i = 0;
+      if (${field("b", R.LINK_GENERATION)} === i32[${S.CODE_GENERATION}]) {
+        if (${field("c", R.BLOCK_EIP)} === eip) i = ${field("c", R.BLOCK_MODE)} === mode ? 1 : 0;
+      }
+      if (i === 0) {
+        c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
+        if (c === 0) return ${CHAIN_LOOK_UP};
+        if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
+        if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
+        tlb = ((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2);
+        if (i32[tlb >> 2] !== ${field("c", R.EXEC_WORD)}) {
+          if (${field("c", R.EXEC_WORD)} !== ${R.CROSSING}) return ${CHAIN_LOOK_UP};
+          if (i32[tlb >> 2] !== ${field("c", R.FIRST_WORD)}) return ${CHAIN_LOOK_UP};
+          if (eip >>> 12 === ${LAST_PAGE}) return ${CHAIN_LOOK_UP};
+          if (i32[(tlb + 4) >> 2] !== ${field("c", R.SECOND_WORD)}) return ${CHAIN_LOOK_UP};
+        }
+        ${setField("b", R.LINK)} = c;
+        ${setField("b", R.LINK_GENERATION)} = i32[${S.CODE_GENERATION}];
       }
       if ((${field("c", R.BITS)} & ${R.BLOCK_COMPILED}) !== 0) return ${CHAIN_LOOK_UP};
       b = c;

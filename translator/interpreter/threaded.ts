@@ -135,7 +135,7 @@ export class Threaded {
     const { i32 } = this.cpu;
     const words = R.FIRST_INSTRUCTION + instructions.length, again = this.area.reuse(words);
     const number = again === 0 ? this.blocks.length : i32[(again >> 2) + R.NUMBER]!;
-    const head = [instructions.length, eip, mode, word, nextEip, bits, 0, Math.min(this.warm, this.untilHot(block)), 0, number, 0, 0, first, second];
+    const head = [instructions.length, eip, mode, word, nextEip, bits, 0, Math.min(this.warm, this.untilHot(block)), 0, number, 0, 0, first, second, 0, 0];
     const record = again === 0 ? this.area.allocate(head, instructions) : again;
     if (record === 0) return;
     if (again !== 0) i32.set([...head, ...instructions], again >> 2);
