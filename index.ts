@@ -2,7 +2,8 @@
  * trivisor as a library: a PC for one guest, native or under a way to virtualize it, and the counts of what it cost.
  * The command line is built on exactly this.
  */
-export { createVm, Vm } from "./vm/vm.js";
+export { createVm } from "./vm/create.js";
+export { Vm } from "./vm/vm.js";
 export type { RunLimits, Space, VmListeners, VmOutcome, VmStats } from "./vm/vm.js";
 export { MMUS, MODES } from "./vm/options.js";
 export type { MmuKind, Mode, VmOptions } from "./vm/options.js";

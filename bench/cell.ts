@@ -7,7 +7,8 @@ import { NetworkLink } from "../hypervisor/network/link.js";
 import { STANDARD_SERVICES, startWebLoad } from "../hypervisor/network/services.js";
 import type { WrongInstruction } from "../vm/assembly.js";
 import type { MmuKind, Mode } from "../vm/options.js";
-import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
+import { createVm } from "../vm/create.js";
+import type { Vm, VmOutcome } from "../vm/vm.js";
 import type { Workload } from "./workloads.js";
 
 /** What was counted between the guest's readings of the time-stamp counter. */

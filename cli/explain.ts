@@ -4,8 +4,8 @@ import { renderExplanations } from "../bench/report/explain-page.js";
 import { UsageError } from "../hypervisor/errors.js";
 import { identifyImage, readImage } from "../hypervisor/loader/identify.js";
 import { describePolicy, type Explanation, TRAP_POINT } from "../translator/explain.js";
+import { createVm } from "../vm/create.js";
 import type { Mode } from "../vm/options.js";
-import { createVm } from "../vm/vm.js";
 import { OutputFile } from "./output.js";
 
 export interface ExplainFlags {

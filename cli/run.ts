@@ -7,7 +7,8 @@ import { NetworkLink } from "../hypervisor/network/link.js";
 import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
 import type { MmuKind, Mode, VmOptions } from "../vm/options.js";
 import { loadProfile } from "../vm/profiles.js";
-import { createVm, type Vm, type VmOutcome } from "../vm/vm.js";
+import { openVm } from "../vm/open.js";
+import type { Vm, VmOutcome } from "../vm/vm.js";
 import { preferGuest } from "./host-flags.js";
 import { ConsoleInput } from "./console-input.js";
 import { EXIT_CRASH, EXIT_LIMIT } from "./exit.js";
@@ -54,7 +55,7 @@ export async function run(given: string | undefined, flags: RunFlags): Promise<v
   const [image, ...disks] = given === undefined ? flags.disk : [given, ...flags.disk];
   if (image === undefined) throw new UsageError("nothing to run: give an image, or a disk that boots");
   const out = new ByteSink(1), err = new ByteSink(2);
-  const vm = createVm({
+  const vm = await openVm({
     image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios, noReboot: !flags.reboot,
     mmu: flags.mmu as MmuKind | undefined, network: networkOf(flags.nic), pvDrivers: flags.pvDrivers, profile: loadProfile(flags.profile),
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });

@@ -1,11 +1,12 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createClassic } from "../translator/classic/classic.js";
 import { inMonitor } from "./host-devices.js";
-import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { type Assembly, type Builder, MONITOR_BYTES, type Parts } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
+import { assemblePlatform, bootPc, lateController } from "./pc.js";
 
 /** Trap and emulate: the guest boots as on a PC and then loses its privilege. */
-export const buildClassic: Builder = (parts) => {
+function buildClassic(parts: Parts): Assembly {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
   const { strategy, memory, shadow, start, report } = createClassic(machine, lateController(() => platform!));
@@ -24,4 +25,6 @@ export const buildClassic: Builder = (parts) => {
     },
     wrongInstructions: report,
   };
-};
+}
+
+export const CLASSIC: Builder = { monitorBytes: () => MONITOR_BYTES, build: buildClassic };

@@ -1,11 +1,12 @@
 import type { Platform } from "../hypervisor/devices/platform.js";
 import { createDbt } from "../translator/fullvirt/dbt.js";
 import { hosted, hostedDisk } from "./host-devices.js";
-import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { type Assembly, type Builder, MONITOR_BYTES, type Parts } from "./assembly.js";
 import { linearToPhysical } from "./linear.js";
+import { assemblePlatform, bootPc, lateController } from "./pc.js";
 
 /** Binary translation: the processor's registers are the guest's virtual ones, and its tables are walked where the guest sees them. */
-export const buildDbt: Builder = (parts) => {
+function buildDbt(parts: Parts): Assembly {
   const { machine } = parts;
   let platform: Platform | undefined = undefined;
   const { strategy, memory, shadow, p2m, hooks } = createDbt(machine, lateController(() => platform!));
@@ -25,4 +26,6 @@ export const buildDbt: Builder = (parts) => {
       bootPc(parts, memory, machine.cpu);
     },
   };
-};
+}
+
+export const DBT: Builder = { monitorBytes: () => MONITOR_BYTES, build: buildDbt };

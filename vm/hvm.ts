@@ -5,10 +5,11 @@ import { createHvm } from "../hvm/hvm.js";
 import type { InterruptController } from "../hypervisor/native.js";
 import { PvOnHvm, SPECIAL_BYTES } from "./pv-on-hvm.js";
 import { besideGuest } from "./host-devices.js";
-import { assemblePlatform, bootPc, type Builder, lateController } from "./assembly.js";
+import { type Assembly, type Builder, MONITOR_BYTES, type Parts } from "./assembly.js";
+import { assemblePlatform, bootPc, lateController } from "./pc.js";
 
 /** VT-x: with EPT the processor's CR3 is the guest's own, with shadow page tables it is the monitor's. */
-export const buildHvm: Builder = (parts) => {
+function buildHvm(parts: Parts): Assembly {
   const { machine } = parts;
   const { mmu = "ept", pvDrivers = false, network } = parts.options;
   const map = createPhysicalMap(machine, mmu === "ept");
@@ -34,7 +35,9 @@ export const buildHvm: Builder = (parts) => {
       bootPc(parts, memory, machine.cpu);
     },
   };
-};
+}
+
+export const HVM: Builder = { monitorBytes: () => MONITOR_BYTES, build: buildHvm };
 
 /** A controller whose line is brought up to date before it is looked at. */
 function refreshed(controller: InterruptController, refresh: () => void): InterruptController {

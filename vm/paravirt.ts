@@ -5,12 +5,12 @@ import { identifyImage } from "../hypervisor/loader/identify.js";
 import { parseXenElf } from "../hypervisor/loader/xen-elf.js";
 import type { Machine } from "../hypervisor/machine.js";
 import type { Domain } from "../paravirt/domain.js";
-import { createParavirt } from "../paravirt/index.js";
-import { type Builder, describe } from "./assembly.js";
+import { createParavirt, paravirtMonitorBytes } from "../paravirt/index.js";
+import { type Assembly, type Builder, describe, type Parts } from "./assembly.js";
 import { eachPage, linearToPhysical } from "./linear.js";
 
 /** A Xen domain with its disks as virtual block devices. It sees no PC: the console is a ring. */
-export const buildParavirt: Builder = ({ machine, image, imageName, initrd, disks, options, outside }) => {
+function buildParavirt({ machine, image, imageName, initrd, disks, options, outside }: Parts): Assembly {
   const { kinds } = identifyImage(image, imageName);
   if (!kinds.includes("xen-pv")) throw new UsageError(`${imageName} is a ${describe(kinds[0]!)}; mode paravirt runs kernels ported to Xen`);
   const xen = createParavirt(machine, {
@@ -25,7 +25,9 @@ export const buildParavirt: Builder = ({ machine, image, imageName, initrd, disk
     start: () => {},
     retire: () => xen.dom0.nic?.unplug(),
   };
-};
+}
+
+export const PARAVIRT: Builder = { monitorBytes: paravirtMonitorBytes, build: buildParavirt };
 
 /** The domain's memory by the frame numbers it uses itself, as the machine-to-physical table has them. */
 function pseudoPhysical(machine: Machine, domain: Domain): GuestMemory {

@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import type { GuestMemory } from "../hypervisor/devices/device.js";
 import type { Picture } from "../hypervisor/devices/vga-picture.js";
 import type { Platform } from "../hypervisor/devices/platform.js";
-import { UsageError } from "../hypervisor/errors.js";
 import type { EventListener } from "../hypervisor/ledger.js";
 import { readImage } from "../hypervisor/loader/identify.js";
 import { createMachine, type Machine, restartMachine } from "../hypervisor/machine.js";
@@ -12,12 +11,11 @@ import { Engine } from "../translator/engine.js";
 import { ALTERNATE_CR8 } from "../translator/isa/opcodes-notation.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
-import type { Assembly, Parts } from "./assembly.js";
+import type { Assembly, Builder, Parts } from "./assembly.js";
 import { type BootMedium, openMedium } from "./boot-medium.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
-import { BUILDERS, monitorBytes } from "./modes.js";
-import { checkOptions, DEFAULT_MEMORY, type Mode, type VmOptions } from "./options.js";
+import { DEFAULT_MEMORY, type Mode, type VmOptions } from "./options.js";
 import { loadProfile } from "./profiles.js";
 import { formatRegisters, readRegister, type RegisterName, writeRegister } from "./registers.js";
 import type { RunLimits, Space, VmOutcome, VmStats } from "./run-types.js";
@@ -31,11 +29,12 @@ const PIECE = 1 << 20;
 /** One virtual machine. Machines share nothing, and a run depends on nothing but the options and what was sent. */
 export class Vm {
   readonly mode: Mode;
+  private readonly builder: Builder;
   private readonly parts: Omit<Parts, "machine">;
   private current: Machine;
   private engine: Engine;
   private assembly: Assembly;
-  private readonly tap: SerialTap;
+  private readonly tap = new SerialTap();
   private readonly memoryMiB: number;
   private readonly timestampListeners: ((user: boolean) => void)[] = [];
   private platform: Platform | undefined;
@@ -43,23 +42,24 @@ export class Vm {
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
 
-  constructor(options: VmOptions, tap: SerialTap, debugOut: (byte: number) => void) {
-    checkOptions(options);
+  /** `options` have been checked; `builder` is that of their mode. */
+  constructor(options: VmOptions, builder: Builder, { serialByte, debugByte }: VmListeners) {
     this.mode = options.mode ?? "native";
     this.memoryMiB = options.memory ?? DEFAULT_MEMORY;
-    this.tap = tap;
+    this.builder = builder;
+    if (serialByte) this.tap.onByte(serialByte);
     const guestBytes = this.memoryMiB * MIB;
     const { image, initrd, medium } = readFiles(options);
     const disks = openDisks(options.disks ?? []);
     this.parts = {
       options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium,
       outside: {
-        serialOut: (byte) => tap.receive(byte), debugOut,
+        serialOut: (byte) => this.tap.receive(byte), debugOut: debugByte ?? (() => {}),
         exit: (code) => this.exit(code), reset: () => options.noReboot ? this.end({ reason: "reset" }) : this.askReset(),
         platform: (platform) => this.plugIn(platform),
       },
     };
-    this.current = createMachine(options.profile ?? loadProfile(), guestBytes, monitorBytes(this.mode, guestBytes));
+    this.current = createMachine(options.profile ?? loadProfile(), guestBytes, builder.monitorBytes(guestBytes));
     ({ assembly: this.assembly, engine: this.engine } = this.powerOn());
   }
 
@@ -71,7 +71,7 @@ export class Vm {
   /** Makes everything but the machine itself and loads the image. */
   private powerOn(): { assembly: Assembly; engine: Engine } {
     const { parts, current: machine } = this;
-    const assembly = BUILDERS[this.mode]({ ...parts, machine });
+    const assembly = this.builder.build({ ...parts, machine });
     machine.cpu.strategy = watchTimestamps(assembly.strategy, () => this.timestampListeners.length !== 0, (user) => { for (const tell of this.timestampListeners) tell(user); });
     const features = [...assembly.engine?.features ?? [], ...parts.options.alternateCr8 ? [ALTERNATE_CR8] as const : []];
     const engine = new Engine(machine, { ...assembly.engine, features, jit: parts.options.jit });
@@ -323,12 +323,4 @@ export interface VmListeners {
   readonly debugByte?: (byte: number) => void;
 }
 
-/** Builds a machine, loads the image and stands at its first instruction. Throws UsageError for what the user got wrong. */
-export function createVm(options: VmOptions, listeners: VmListeners = {}): Vm {
-  const tap = new SerialTap();
-  if (listeners.serialByte) tap.onByte(listeners.serialByte);
-  return new Vm(options, tap, listeners.debugByte ?? (() => {}));
-}
-
-export { UsageError };
 export type { RunLimits, Space, VmOutcome, VmStats };

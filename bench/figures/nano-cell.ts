@@ -1,7 +1,8 @@
 /** Runs a nanobenchmark in a mode and counts its last pass. */
 import type { CostProfile } from "../../hypervisor/ledger.js";
 import type { MmuKind, Mode } from "../../vm/options.js";
-import { createVm, type VmStats } from "../../vm/vm.js";
+import { createVm } from "../../vm/create.js";
+import type { VmStats } from "../../vm/vm.js";
 import type { Cell } from "../cell.js";
 import { nanoBenchmark, nanoKernel, turnsOf } from "./nano-kernel.js";
 

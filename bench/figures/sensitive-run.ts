@@ -1,7 +1,8 @@
 /** Executes a sensitive instruction in a mode, and tells what came of it. */
 import type { CostProfile } from "../../hypervisor/ledger.js";
 import type { Mode } from "../../vm/options.js";
-import { createVm, type VmStats } from "../../vm/vm.js";
+import { createVm } from "../../vm/create.js";
+import type { VmStats } from "../../vm/vm.js";
 import { bareKernel, FINISHED_WORD, RESULT_WORDS, VECTOR_WORD, xenKernel } from "./sensitive-kernel.js";
 import { SENSITIVE_PROGRAMS } from "./sensitive-programs.js";
 

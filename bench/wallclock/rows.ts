@@ -5,7 +5,8 @@ import { elfSection, parseElf } from "../../hypervisor/loader/elf.js";
 import { decoderFor } from "../../translator/isa/decode.js";
 import { FEATURES } from "../../translator/isa/opcodes.js";
 import type { Mode } from "../../vm/options.js";
-import { createVm, type Vm, type VmStats } from "../../vm/vm.js";
+import { createVm } from "../../vm/create.js";
+import type { Vm, VmStats } from "../../vm/vm.js";
 import { guestImage } from "../cell.js";
 import { translationRows } from "./translation.js";
 

@@ -4,7 +4,8 @@ import { createMachine, type Machine } from "../../hypervisor/machine.js";
 import type { InterruptController } from "../../hypervisor/native.js";
 import type { Strategy } from "../../hypervisor/strategy.js";
 import { Engine, type EngineOptions } from "../../translator/engine.js";
-import { assemblePlatform, bootPc, type Parts } from "../../vm/assembly.js";
+import type { Parts } from "../../vm/assembly.js";
+import { assemblePlatform, bootPc } from "../../vm/pc.js";
 import { loadProfile } from "../../vm/profiles.js";
 import { openDisks } from "../../vm/disks.js";
 

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { createNative } from "../../hypervisor/native.js";
 import { createClassic, type Classic } from "../../translator/classic/classic.js";
 import { createDbt, type Dbt } from "../../translator/fullvirt/dbt.js";
-import { identityMemory } from "../../vm/assembly.js";
+import { identityMemory } from "../../vm/pc.js";
 import type { GuestMemory } from "../../hypervisor/devices/device.js";
 import { bootGuest, type GuestRun } from "./guest-image.js";
 

@@ -5,7 +5,7 @@ import { DESKTOP_DISK_2003, diskTiming } from "../../hypervisor/devices/disk-tim
 import { createMachine, type Machine } from "../../hypervisor/machine.js";
 import { RAM_BASE } from "../../hypervisor/heap.js";
 import type { Random } from "../isa/random.js";
-import { identityMemory } from "../../vm/assembly.js";
+import { identityMemory } from "../../vm/pc.js";
 import { PROFILE } from "../paravirt/rig.js";
 import { anyWord, type Batch, type Family, Violation } from "./family.js";
 

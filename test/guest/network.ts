@@ -6,7 +6,7 @@ import { buildTcp, ETH_BYTES, IP_BYTES, TCP_SYN, sumWords, checksum } from "../.
 import { type LinkOptions, NetworkLink } from "../../hypervisor/network/link.js";
 import { pattern, STANDARD_SERVICES, WordHash } from "../../hypervisor/network/services.js";
 import type { Mode } from "../../vm/options.js";
-import { createVm, type VmOutcome } from "../../vm/vm.js";
+import { createVm, type VmOutcome } from "../../index.js";
 import { trivisor } from "../cli/command.js";
 import { mischief, random } from "../network/rig.js";
 

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { NetworkHub } from "../../hypervisor/devices/network-hub.js";
-import { createVm, type Vm, type VmOutcome } from "../../vm/vm.js";
+import { createVm, type Vm, type VmOutcome } from "../../index.js";
 import { type Answer, type GuestResult, type Job, KERNELS } from "./cases.js";
 
 const FOLDER = workerData as string;

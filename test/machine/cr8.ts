@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Assembler, flatDescriptors, interruptTable } from "../../bench/figures/assembler.js";
 import { UsageError } from "../../index.js";
-import { createVm } from "../../vm/vm.js";
+import { createVm } from "../../index.js";
 import type { MmuKind, Mode } from "../../vm/options.js";
 
 const test = suite("CR8");

@@ -11,7 +11,7 @@ import { createPhysicalMap } from "../../hypervisor/shadow/p2m.js";
 import type { MmuKind } from "../../vm/options.js";
 import { loadProfile } from "../../vm/profiles.js";
 import { PvOnHvm } from "../../vm/pv-on-hvm.js";
-import { createVm, UsageError } from "../../vm/vm.js";
+import { createVm, UsageError } from "../../index.js";
 import { random } from "../network/rig.js";
 
 const test = suite("paravirtual drivers on hvm");
