@@ -86,7 +86,7 @@ export function installFirmware(platform: Platform, memory: GuestMemory, medium:
   if (bios) {
     const low = bios.subarray(-LOW_ROM_BYTES);
     memory.write(MIB - low.length, low);
-    platform.mmio.register("firmware", FOUR_GIB - bios.length, bios.length, romWindow(bios));
+    platform.mmio.register("firmware", FOUR_GIB - bios.length, bios.length, romWindow(() => bios));
     platform.ports.register("firmware", FIRMWARE_PORT, FIRMWARE_PORT_COUNT, videoBios(platform.vga, memory, count));
     return;
   }

@@ -5,7 +5,7 @@ import { DESKTOP_DISK_2003, diskTiming } from "../hypervisor/devices/disk-timing
 import { createPlatform, type Platform } from "../hypervisor/devices/platform.js";
 import { UsageError } from "../hypervisor/errors.js";
 import { installTables } from "../hypervisor/firmware/tables.js";
-import { buildVideoRom } from "../hypervisor/firmware/video-rom.js";
+import { buildVideoRom, VIDEO_ROM_BYTES } from "../hypervisor/firmware/video-rom.js";
 import { BOOT_CS, BOOT_DS, loadLinux } from "../hypervisor/loader/bzimage.js";
 import { identifyImage } from "../hypervisor/loader/identify.js";
 import { loadMultiboot } from "../hypervisor/loader/multiboot.js";
@@ -37,7 +37,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
     onA20,
     diskTiming: diskTiming(DESKTOP_DISK_2003, clock.hz),
     xenPlatform: parts.options.pvDrivers ?? false,
-    network: parts.options.pvDrivers ? undefined : hostNetwork(parts.options.network, (name, n) => ledger.event(name, n), path), videoRom: buildVideoRom().bytes,
+    network: parts.options.pvDrivers ? undefined : hostNetwork(parts.options.network, (name, n) => ledger.event(name, n), path), videoRom: { length: VIDEO_ROM_BYTES, contents: () => buildVideoRom().bytes },
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;

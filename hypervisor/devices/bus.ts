@@ -66,12 +66,16 @@ export class PortBus {
     this.names.push(name);
     this.bases.push(0);
     this.devices.push(device);
+    let mapped: number | undefined = undefined;
     return base => {
-      for (let port = 0; port < PORTS; port++) {
-        if (this.slots[port] !== slot) continue;
-        this.slots[port] = UNCLAIMED;
-        this.widths[port] = 4;
+      if (mapped !== undefined) {
+        for (let port = mapped; port < mapped + length; port++) {
+          if (this.slots[port] !== slot) continue;
+          this.slots[port] = UNCLAIMED;
+          this.widths[port] = 4;
+        }
       }
+      mapped = base;
       if (base === undefined) return;
       this.bases[slot] = base;
       for (let offset = 0; offset < length; offset++) {

@@ -63,8 +63,8 @@ export interface PlatformOptions {
   network?: { readonly hub: Network; readonly mac?: readonly number[] };
   /** The guest may find Xen: its platform device is there. */
   xenPlatform?: boolean;
-  /** The VGA's expansion ROM: a power of two of bytes. */
-  videoRom?: Uint8Array;
+  /** The VGA's expansion ROM: a power of two of bytes, asked for when the guest first reads it. */
+  videoRom?: { readonly length: number; readonly contents: () => Uint8Array };
   /** Seconds since 1970 (UTC) at virtual time 0; fixed by default. */
   startTime?: number;
   /** RAM the CMOS tells of, in bytes; default: all of `memory`. */
@@ -152,7 +152,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const vga = new Vga(clock);
   vga.bind(mmio.movable("vga.frame_buffer", LFB_BYTES, vga.dispi.window));
   const { videoRom } = options;
-  if (videoRom) vga.config.addRom(videoRom.length, { place: mmio.movable("vga.rom", videoRom.length, romWindow(videoRom)) });
+  if (videoRom) vga.config.addRom(videoRom.length, { place: mmio.movable("vga.rom", videoRom.length, romWindow(videoRom.contents)) });
   function makeNic(network: Network, mac: readonly number[]): Rtl8139 {
     const card = new Rtl8139({ clock, memory: options.memory, count, irq: isa.line(NIC_SLOT, 1), mac, network });
     card.bind(ports.movable("rtl8139", RTL8139_BYTES, card), mmio.movable("rtl8139", RTL8139_BYTES, card));

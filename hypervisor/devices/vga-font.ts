@@ -41,42 +41,45 @@ const FRAMES = new Map<string, string>(Object.entries({
   "╫": "2211", "╪": "1122", "┘": "1010", "┌": "0101",
 }));
 
-/** Whether a dot of an 8 by `height` cell is set, for what is no letter; undefined when it is one. */
-function drawn(c: string, x: number, y: number, height: number): boolean | undefined {
+/** Whether a dot of a cell is set. */
+type Dots = (x: number, y: number) => boolean;
+
+/** The dots of a character in an 8 by `height` cell. */
+function drawn(c: string, height: number): Dots {
   switch (c) {
-    case "█": return true;
-    case "▄": return y >= height / 2;
-    case "▀": return y < height / 2;
-    case "▌": return x < 4;
-    case "▐": return x >= 4;
-    case "■": return y >= height / 4 && y < height * 3 / 4 && x >= 1 && x < 7;
-    case "░": return (x + y * 2) % 4 === 0;
-    case "▒": return (x + y) % 2 === 0;
-    case "▓": return (x + y * 2) % 4 !== 0;
-    default: return framed(c, x, y, height);
+    case "█": return () => true;
+    case "▄": return (_, y) => y >= height / 2;
+    case "▀": return (_, y) => y < height / 2;
+    case "▌": return (x) => x < 4;
+    case "▐": return (x) => x >= 4;
+    case "■": return (x, y) => y >= height / 4 && y < height * 3 / 4 && x >= 1 && x < 7;
+    case "░": return (x, y) => (x + y * 2) % 4 === 0;
+    case "▒": return (x, y) => (x + y) % 2 === 0;
+    case "▓": return (x, y) => (x + y * 2) % 4 !== 0;
   }
+  const lines = FRAMES.get(c);
+  return lines === undefined ? letter(glyphOf(STAND_INS[c] ?? c), height) : framed(lines, height);
 }
 
-function framed(c: string, x: number, y: number, height: number): boolean | undefined {
-  const lines = FRAMES.get(c);
-  if (lines === undefined) return undefined;
+function framed(lines: string, height: number): Dots {
   const [up, down, left, right] = [...lines].map(Number) as [number, number, number, number];
   const middle = height / 2;
   const onLine = (at: number, centre: number, count: number): boolean => count === 1 ? at === centre : count === 2 && (at === centre - 1 || at === centre + 1);
-  const vertical = (y <= middle && onLine(x, 3, up)) || (y >= middle && onLine(x, 3, down));
-  const horizontal = (x <= 3 && onLine(y, middle, left)) || (x >= 3 && onLine(y, middle, right));
-  return vertical || horizontal;
+  return (x, y) => {
+    const vertical = (y <= middle && onLine(x, 3, up)) || (y >= middle && onLine(x, 3, down));
+    const horizontal = (x <= 3 && onLine(y, middle, left)) || (x >= 3 && onLine(y, middle, right));
+    return vertical || horizontal;
+  };
 }
 
 /** 256 characters of `height` (8 or 16) bytes each, bit 7 the leftmost dot. */
 export function font(height: 8 | 16): Uint8Array {
   const bytes = new Uint8Array(256 * height);
   for (let code = 0; code < 256; code++) {
-    const c = character(code);
-    const glyph = glyphOf(STAND_INS[c] ?? c);
+    const dots = drawn(character(code), height);
     for (let y = 0; y < height; y++) {
       let row = 0;
-      for (let x = 0; x < 8; x++) if (drawn(c, x, y, height) ?? dot(glyph, x, y, height)) row |= 0x80 >>> x;
+      for (let x = 0; x < 8; x++) if (dots(x, y)) row |= 0x80 >>> x;
       bytes[code * height + y] = row;
     }
   }
@@ -89,7 +92,9 @@ function glyphOf(c: string): readonly number[] {
 }
 
 /** The drawing's dot, one column in; twice as high in a cell of sixteen. */
-function dot(glyph: readonly number[], x: number, y: number, height: number): boolean {
-  const row = height === 16 ? (y - 1) >> 1 : y;
-  return row >= 0 && row < 7 && ((glyph[x - 1] ?? 0) >>> row & 1) !== 0;
+function letter(glyph: readonly number[], height: number): Dots {
+  return (x, y) => {
+    const row = height === 16 ? (y - 1) >> 1 : y;
+    return row >= 0 && row < 7 && ((glyph[x - 1] ?? 0) >>> row & 1) !== 0;
+  };
 }

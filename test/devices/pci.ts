@@ -11,7 +11,7 @@ function setUp(disks: MemoryBackend[] = [], discs: (MemoryBackend | undefined)[]
   const clock = new FakeClock(2.4e9), ledger = new FakeLedger(), events: string[] = [], memory = new FakeMemory(1 << 20);
   const platform = createPlatform({
     clock, memory, count: ledger.count, serialOut: () => {}, debugOut: () => {}, onExit: code => events.push(`exit ${code}`),
-    onReset: () => events.push("reset"), onPowerOff: () => events.push("off"), disks, discs, videoRom, diskTiming: diskTiming(DESKTOP_DISK_2003, 2.4e9),
+    onReset: () => events.push("reset"), onPowerOff: () => events.push("off"), disks, discs, videoRom: videoRom && { length: videoRom.length, contents: () => videoRom }, diskTiming: diskTiming(DESKTOP_DISK_2003, 2.4e9),
   });
   const { ports } = platform;
   const address = (device: number, fn: number, offset: number): void => ports.write(0xcf8, 4, (0x8000_0000 | device << 11 | fn << 8 | offset & 0xfc) >>> 0);
