@@ -21,10 +21,10 @@ const VARIANTS: Readonly<Record<Exclude<Variant, 'any'>, number>> = {
   f2: PREFIX_F2,
 };
 
-/** One cell of the table: a row, a row for each ModRM byte, or nothing. */
+/** One cell of the table: a row, or a row for each ModRM byte. */
 interface Cell {
-  row: Row | null;
-  byModrm: (Row | null)[] | null;
+  readonly row: Row | null;
+  readonly byModrm: readonly (Row | null)[] | null;
 }
 
 /**
@@ -50,30 +50,37 @@ export function decoderFor(features: Iterable<Feature>, implemented: ReadonlySet
   return decode;
 }
 
-/** Cells by variant: index is (map << 10) | (variant << 8) | opcode. */
-function buildCells(rows: readonly Row[]): Cell[] {
-  const cells: Cell[] = Array.from({ length: 2 << 10 }, () => ({ row: null, byModrm: null }));
+const CELLS = 2 << 10;
+
+/** The rows that share an opcode, by variant: index is (map << 10) | (variant << 8) | opcode. Where two claim a ModRM byte the later one has it. */
+function rowsByOpcode(rows: readonly Row[]): (Row[] | undefined)[] {
+  const cells = new Array<Row[] | undefined>(CELLS).fill(undefined);
+  const place = (row: Row, variant: number): void => {
+    const { map, first, last } = row.pattern;
+    for (let opcode = first; opcode <= last; opcode++) (cells[(map << 10) | (variant << 8) | opcode] ??= []).push(row);
+  };
   // Rows that ignore the prefix first, so that rows which name one replace them.
-  for (const row of rows) if (row.pattern.variant === 'any') for (let v = NO_PREFIX; v <= PREFIX_F2; v++) place(cells, row, v);
-  for (const row of rows) if (row.pattern.variant !== 'any') place(cells, row, VARIANTS[row.pattern.variant]);
+  for (const row of rows) if (row.pattern.variant === 'any') for (let v = NO_PREFIX; v <= PREFIX_F2; v++) place(row, v);
+  for (const row of rows) if (row.pattern.variant !== 'any') place(row, VARIANTS[row.pattern.variant]);
   return cells;
 }
 
-function place(cells: Cell[], row: Row, variant: number): void {
-  const { map, first, last, anyModrm, accepts } = row.pattern;
-  for (let opcode = first; opcode <= last; opcode++) {
-    const cell = cells[(map << 10) | (variant << 8) | opcode] as Cell;
-    if (anyModrm) {
-      cell.row = row;
-      continue;
+function cellOf(rows: readonly Row[]): Cell {
+  let any: Row | null = null, byModrm: (Row | null)[] | null = null;
+  for (const row of rows) {
+    const { anyModrm, accepts } = row.pattern;
+    if (anyModrm) any = row;
+    else {
+      byModrm ??= new Array<Row | null>(256).fill(null);
+      for (let modrm = 0; modrm < 256; modrm++) if (accepts(modrm)) byModrm[modrm] = row;
     }
-    cell.byModrm ??= new Array<Row | null>(256).fill(null);
-    for (let modrm = 0; modrm < 256; modrm++) if (accepts(modrm)) cell.byModrm[modrm] = row;
   }
+  return { row: any, byModrm };
 }
 
 function makeDecoder(rows: readonly Row[], alternateCr8: boolean): Decode {
-  const cells = buildCells(rows);
+  const placed = rowsByOpcode(rows), cells = new Array<Cell | undefined>(CELLS).fill(undefined);
+  const cellAt = (index: number): Cell => cells[index] ??= cellOf(placed[index] ?? []);
   const cursor = new Cursor();
 
   return function decode(bytes, offset, limit, codeSize): Decoded {
@@ -106,7 +113,7 @@ function makeDecoder(rows: readonly Row[], alternateCr8: boolean): Decode {
     }
     c.opcode = byte;
     const variant = rep === 'rep' ? PREFIX_F3 : rep === 'repne' ? PREFIX_F2 : c.opSize !== codeSize ? PREFIX_66 : NO_PREFIX;
-    const cell = cells[(map << 10) | (variant << 8) | byte] as Cell;
+    const cell = cellAt((map << 10) | (variant << 8) | byte);
 
     let row = cell.row;
     if (cell.byModrm !== null) {
