@@ -5,7 +5,7 @@
  *   0x0000000  CPU state (see cpu-state.ts)
  *   0x0100000  six TLB tables of 2^20 words: {supervisor, user} x {read, write, execute}
  *   0x1900000  decoded code (translator/interpreter/records.ts)
- *   0x2000000  machine memory, frame 0 first
+ *   0x2800000  machine memory, frame 0 first
  *
  * A TLB word is 0 (absent) or (heap address of the page - linear address of the page) | 1. With `s` the word and
  * `a` a linear address, `(a & 3) < (s & 1)` holds exactly when the entry is present and `a` is 4-byte aligned, and then
@@ -16,7 +16,7 @@ import { WASM_PAGE_BYTES, type WasmMemory, webAssembly } from "./webassembly.js"
 
 export const STATE_BASE = 0;
 export const TLB_BASE = 0x0100000;
-export const RAM_BASE = 0x2000000;
+export const RAM_BASE = 0x2800000;
 export const RECORDS_BASE = 0x1900000, RECORDS_BYTES = RAM_BASE - RECORDS_BASE;
 export const PAGE_SIZE = 4096;
 
@@ -45,7 +45,7 @@ export interface Heap {
   readonly memoryBytes: number;
 }
 
-/** Makes the heap of a machine with `memoryBytes` bytes of machine memory (a multiple of PAGE_SIZE, under 2 GiB - 32 MiB). */
+/** Makes the heap of a machine with `memoryBytes` bytes of machine memory (a multiple of PAGE_SIZE, under 2 GiB - 48 MiB). */
 export function createHeap(memoryBytes: number): Heap {
   const bytes = Math.ceil((RAM_BASE + memoryBytes) / HEAP_UNIT) * HEAP_UNIT, pages = bytes / WASM_PAGE_BYTES;
   const memory = webAssembly === null ? null : new webAssembly.Memory({ initial: pages, maximum: pages });

@@ -492,6 +492,8 @@ export class Engine {
     const { cpu } = this;
     const { i32 } = cpu;
     const eip = i32[S.EIP]!, mode = i32[S.MODE]!;
+    const expected = this.threaded?.expected(eip, mode);
+    if (expected) return expected;
     const la = eip + i32[S.SEG_BASE + S.CS]! | 0;
     const word = i32[cpu.mmu.execTable + (la >>> 12)]!;
     const physical = word !== 0 ? la + word - 1 - RAM_BASE >>> 0 : cpu.mmu.codeAddress(la);

@@ -1,6 +1,7 @@
 import * as assert from "uvu/assert";
 import { suite } from "uvu";
 import * as S from "../../hypervisor/cpu-state.js";
+import { RAM_BASE } from "../../hypervisor/heap.js";
 import { parseXenElf } from "../../hypervisor/loader/xen-elf.js";
 import { createMachine } from "../../hypervisor/machine.js";
 import { GuestCrash } from "../../hypervisor/trap.js";
@@ -91,9 +92,9 @@ name("addresses in Xen's part of the address space are beyond every segment, and
   for (const at of [0xfe80e019, 0xfe820004, 0xfe821400, 0xfe810000, 0xfff00000, 0xf6800000]) {
     for (const code of [[0x89, 0x05, ...words(at)], [0xa3, ...words(at)], [0xbc, ...words(at + 4), 0x50]]) {
       const { engine, d, pv } = rig({ code });
-      const before = d.heap.u8.slice(0x2000000 + d.reserved.gdtFrame * PAGE, 0x2000000 + d.reserved.gdtFrame * PAGE + 3 * PAGE);
+      const before = d.heap.u8.slice(RAM_BASE + d.reserved.gdtFrame * PAGE, RAM_BASE + d.reserved.gdtFrame * PAGE + 3 * PAGE);
       assert.throws(() => engine.run(10), (e: unknown) => e instanceof GuestCrash);
-      const after = d.heap.u8.slice(0x2000000 + d.reserved.gdtFrame * PAGE, 0x2000000 + d.reserved.gdtFrame * PAGE + 3 * PAGE);
+      const after = d.heap.u8.slice(RAM_BASE + d.reserved.gdtFrame * PAGE, RAM_BASE + d.reserved.gdtFrame * PAGE + 3 * PAGE);
       assert.equal(after, before);
       assert.equal(pv.audit(), []);
     }

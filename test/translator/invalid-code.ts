@@ -4,6 +4,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as S from "../../hypervisor/cpu-state.js";
+import { RAM_BASE } from "../../hypervisor/heap.js";
 import { createMachine, type Machine } from "../../hypervisor/machine.js";
 import { createNative } from "../../hypervisor/native.js";
 import { enterProtectedFlat, FLAT_CODE, FLAT_DATA, resetCpu } from "../../hypervisor/reset.js";
@@ -148,7 +149,7 @@ for (const mode of MODES) {
         const words = cpu.i32.slice(0, S.SCRATCH);
         words[S.BUDGET] = words[S.CC_OP] = words[S.CC_SRC] = words[S.CC_AUX] = 0;
         words[S.CC_DST] = cpu.eflags;
-        const contents = Buffer.from(b.machine.heap.u8.subarray(0x2000000, 0x2000000 + MEMORY));
+        const contents = Buffer.from(b.machine.heap.u8.subarray(RAM_BASE, RAM_BASE + MEMORY));
         ending += ` after ${b.machine.ledger.instructions - began}`;
         if (i === 0) {
           expected = ending;

@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { arithmeticFlags, carryFlag, CC_NAMES, condition } from "../../hypervisor/flags.js";
+import { RAM_BASE } from "../../hypervisor/heap.js";
 import { flagFunctions } from "../../translator/codegen/flag-functions.js";
 import { RecordArea } from "../../translator/interpreter/records.js";
 import * as S from "../../hypervisor/cpu-state.js";
@@ -35,7 +36,7 @@ name("flags as WebAssembly are those of flags.ts, for every kind, width and cond
 });
 
 name("an area of records is full when the next one has no room, and empty when it is cleared", () => {
-  const area = new RecordArea(new Int32Array(0x2000000 >> 2), 40);
+  const area = new RecordArea(new Int32Array(RAM_BASE >> 2), 40);
   const first = area.allocate([1, 2, 3], [4]);
   assert.is.not(first, 0);
   assert.is(area.allocate([1, 2, 3, 4], []), first + 16);
@@ -48,7 +49,7 @@ name("an area of records is full when the next one has no room, and empty when i
 });
 
 name("a record that is given back is given out again, to as many words, once nothing can be using it", () => {
-  const area = new RecordArea(new Int32Array(0x2000000 >> 2), 40);
+  const area = new RecordArea(new Int32Array(RAM_BASE >> 2), 40);
   const record = area.allocate([1, 2, 3]);
   area.giveBack(record, 3);
   assert.is(area.reuse(3), 0);

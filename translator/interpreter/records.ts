@@ -31,11 +31,11 @@ export const NOWHERE = 2, CROSSING = 4;
 /** No MODE. */
 export const DROPPED = -1;
 
-/** Blocks' records by EIP: the last one found with each hash. */
+/** Blocks' records by EIP: the last two found with each hash, the latest first. */
 export const JUMP_BITS = 16;
 export const JUMP_TABLE = RECORDS_BASE;
 
-const FIRST_RECORD = JUMP_TABLE + (4 << JUMP_BITS);
+const FIRST_RECORD = JUMP_TABLE + (8 << JUMP_BITS);
 
 /** Room for records, given out until it is full, then empty again all at once. Records that are given back are given out again, by their lengths. */
 export class RecordArea {

@@ -59,7 +59,7 @@ const LOOPS: Readonly<Record<string, string>> = {
   }`,
   /** Executes blocks, which the budget must have room for as a whole, and generated code as long as what follows is known; gives why not. */
   chain: `(b) => {
-    let why = 0, eip = 0, mode = 0, c = 0, e = 0, tlb = 0, n = 0, i = 0, bits = 0;
+    let why = 0, eip = 0, mode = 0, c = 0, e = 0, t = 0, tlb = 0, n = 0, i = 0, bits = 0;
     L: for (;;) {
       i32[${S.RUNNING}] = b;
       e = ${field("b", R.ENTRANCE)};
@@ -104,10 +104,16 @@ const LOOPS: Readonly<Record<string, string>> = {
         if (${field("c", R.BLOCK_EIP)} === eip) i = ${field("c", R.BLOCK_MODE)} === mode ? 1 : 0;
       }
       if (i === 0) {
-        c = i32[(${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 2)) >> 2];
+        t = ${R.JUMP_TABLE} + (((eip ^ eip >>> ${R.JUMP_BITS}) & ${(1 << R.JUMP_BITS) - 1}) << 3);
+        c = i32[t >> 2];
         if (c === 0) return ${CHAIN_LOOK_UP};
-        if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
-        if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
+        if (${field("c", R.BLOCK_EIP)} === eip) i = ${field("c", R.BLOCK_MODE)} === mode ? 1 : 0;
+        if (i === 0) {
+          c = i32[(t + 4) >> 2];
+          if (c === 0) return ${CHAIN_LOOK_UP};
+          if (${field("c", R.BLOCK_EIP)} !== eip) return ${CHAIN_LOOK_UP};
+          if (${field("c", R.BLOCK_MODE)} !== mode) return ${CHAIN_LOOK_UP};
+        }
         tlb = ((mode & ${S.MODE_USER}) !== 0 ? ${TLB_USER_EXEC << 2} : ${TLB_SUPERVISOR_EXEC << 2}) + (eip >>> 12 << 2);
         if (i32[tlb >> 2] !== ${field("c", R.EXEC_WORD)}) {
           if (${field("c", R.EXEC_WORD)} !== ${R.CROSSING}) return ${CHAIN_LOOK_UP};

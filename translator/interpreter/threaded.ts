@@ -253,8 +253,28 @@ export class Threaded {
 
   /** Lets `chain` find a block that is the code at its EIP. */
   expect({ record, eip }: Block): void {
-    this.cpu.i32[(R.JUMP_TABLE >> 2) + ((eip ^ eip >>> R.JUMP_BITS) & ((1 << R.JUMP_BITS) - 1))] = record;
+    const { i32 } = this.cpu;
+    const at = jumpEntry(eip), latest = i32[at]!;
+    if (latest === record) return;
+    i32[at + 1] = latest;
+    i32[at] = record;
   }
+
+  /** The block that `chain` would find as the code at EIP, if there is one whose instructions are all in one page. */
+  expected(eip: number, mode: number): Block | null {
+    const { i32 } = this.cpu;
+    const word = i32[this.cpu.mmu.execTable + (eip >>> 12)]!;
+    for (let at = jumpEntry(eip), i = 0; word !== 0 && i < 2; i++) {
+      const record = i32[at + i]! >> 2;
+      if (record !== 0 && i32[record + R.BLOCK_EIP] === eip && i32[record + R.BLOCK_MODE] === mode && i32[record + R.EXEC_WORD] === word) return this.blocks[i32[record + R.NUMBER]!]!;
+    }
+    return null;
+  }
+}
+
+/** Word of the first record in the jump table for `eip`. */
+function jumpEntry(eip: number): number {
+  return (R.JUMP_TABLE >> 2) + (((eip ^ eip >>> R.JUMP_BITS) & (1 << R.JUMP_BITS) - 1) << 1);
 }
 
 /** The instruction TLB's word for the page of a block in a flat code segment (heap.ts). */
