@@ -54,6 +54,16 @@ export const LEAVE = STATE_WORDS + 7;
 export const STACK_PAGE = STATE_WORDS + 8, STACK_DELTA = STACK_PAGE + 1, STACK_USER = 2, STACK_NONE = 4;
 /** Two words of Ledger.tally each: dbt's indirect transfers, string instructions, divisions. */
 export const INDIRECT_TALLY = STATE_WORDS + 16, STRING_TALLY = STATE_WORDS + 18, DIVISION_TALLY = STATE_WORDS + 20;
+/**
+ * The clock that the ledger lends to generated code (Ledger.lend). Doubles, by index into Heap.f64: the instruction count at which the budget is 0, extraCycles,
+ * cycles of an instruction, cycles of RDTSC, and of each tallied event the settled count and the price.
+ */
+export const CLOCK = STATE_WORDS + 32 >> 1, CLOCK_ORIGIN = CLOCK, CLOCK_EXTRA = CLOCK + 1, CLOCK_RATE = CLOCK + 2, CLOCK_PRICE = CLOCK + 3,
+  CLOCK_COUNTS = CLOCK + 4, CLOCK_PRICES = CLOCK + 8, CLOCK_READING = CLOCK + 12;
+/** Words: nonzero while it is lent; times that it has been read since; byte addresses of the tallied events' words. */
+export const CLOCK_LENT = STATE_WORDS + 64, CLOCK_READ = CLOCK_LENT + 1, CLOCK_TALLIES = CLOCK_LENT + 2;
+/** Tallied events that there is room for. */
+export const CLOCK_EVENTS = 4;
 /** Nonzero: something has changed that the run loop must look at (Cpu.recheck). */
 export const RECHECK = STATE_WORDS + 3;
 

@@ -1,3 +1,6 @@
+import * as S from "./cpu-state.js";
+import type { Heap } from "./heap.js";
+
 /**
  * The ledger is the clock: it counts every event of a run, and a cost profile turns the counts into cycles.
  * Cycles are the TSC and drive every timer, so a run's results depend on nothing of the host.
@@ -77,9 +80,11 @@ export class Ledger {
   private readonly costs: number[] = [];
   private counts = new Float64Array(64);
   /** Cycles beyond cyclesPerInstruction x instructions. */
-  extraCycles = 0;
-  /** Instructions of slices that have ended; the engine adds those of the running slice. */
-  settledInstructions = 0;
+  private extraCycles = 0;
+  private settled = 0;
+  /** Where the clock has been lent to, and for which event; see lend. */
+  private borrower: Heap | null = null;
+  private borrowerEvent = 0;
   /** Those of extraCycles in which the processor was halted. */
   idleCycles = 0;
   /** Told after time has passed in idle: who paces a run or limits it by the host's clock stops the engine here. */
@@ -112,6 +117,7 @@ export class Ledger {
 
   /** Counts `n` events of number `id` and charges their cycles. */
   count(id: number, n = 1): void {
+    if (this.borrower !== null) this.endLoan(this.borrower);
     this.counts[id]! += n;
     this.extraCycles += this.costs[id]! * n;
     if (this.listeners.length !== 0) for (const listener of this.listeners) listener(this.names[id]!, n);
@@ -132,6 +138,7 @@ export class Ledger {
 
   /** To be called before the words of a tally are used for anything else, and often enough that they do not overflow. */
   settleTallies(): void {
+    if (this.borrower !== null) this.endLoan(this.borrower);
     for (const { id, words } of this.tallies) {
       this.counts[id]! += words[COUNT]!;
       words[COUNT] = 0;
@@ -145,6 +152,7 @@ export class Ledger {
 
   /** Time passes without an event: the processor halts until `cycles` have gone by. */
   idle(cycles: number): void {
+    if (this.borrower !== null) this.endLoan(this.borrower);
     this.idleCycles += cycles;
     this.extraCycles += cycles;
     this.onIdle();
@@ -157,6 +165,7 @@ export class Ledger {
 
   /** Calls `listener` at every event from now on; returns the function that ends it. */
   listen(listener: EventListener): () => void {
+    if (this.borrower !== null) this.endLoan(this.borrower);
     this.listeners.push(listener);
     this.watch();
     return () => {
@@ -169,15 +178,54 @@ export class Ledger {
     for (const { words } of this.tallies) words[WATCHED] = this.listeners.length;
   }
 
+  /** Instructions of slices that have ended; the engine adds those of the running slice. */
+  get settledInstructions(): number { return this.settled; }
+  set settledInstructions(value: number) {
+    if (this.borrower !== null) this.endLoan(this.borrower);
+    this.settled = value;
+  }
+
   get instructions(): number {
-    return this.settledInstructions + this.running();
+    return this.settled + this.running();
   }
 
   /** Cycles since the machine was switched on: the TSC. */
   get cycles(): number {
+    if (this.borrower !== null) this.endLoan(this.borrower);
     let tallied = 0;
     for (const { id, cost, words } of this.tallies) tallied += (this.counts[id]! + words[COUNT]!) * cost;
     return this.instructions * this.profile.cyclesPerInstruction.cycles + this.extraCycles + tallied;
+  }
+
+  /**
+   * Lets generated code (codegen/time-stamp.ts) read the clock, and count event `id` each time it does, by what is put into the heap's words
+   * S.CLOCK, with `budget` instructions left: until anything else is asked of the ledger or told it, which ends the loan first.
+   */
+  lend({ heap, budget, id }: { readonly heap: Heap; readonly budget: number; readonly id: number }): void {
+    const { tallies } = this;
+    if (this.listeners.length !== 0 || tallies.length > S.CLOCK_EVENTS || tallies.some(({ words }) => words.buffer !== heap.buffer)) return;
+    const { f64, i32 } = heap;
+    f64[S.CLOCK_ORIGIN] = this.instructions + budget;
+    f64[S.CLOCK_EXTRA] = this.extraCycles;
+    f64[S.CLOCK_RATE] = this.profile.cyclesPerInstruction.cycles;
+    f64[S.CLOCK_PRICE] = this.costs[id]!;
+    for (let i = 0; i < tallies.length; i++) {
+      const { id: tallied, cost, words } = tallies[i]!;
+      f64[S.CLOCK_COUNTS + i] = this.counts[tallied]!;
+      f64[S.CLOCK_PRICES + i] = cost;
+      i32[S.CLOCK_TALLIES + i] = words.byteOffset;
+    }
+    i32[S.CLOCK_READ] = 0;
+    i32[S.CLOCK_LENT] = 1;
+    this.borrower = heap;
+    this.borrowerEvent = id;
+  }
+
+  private endLoan({ f64, i32 }: Heap): void {
+    this.borrower = null;
+    i32[S.CLOCK_LENT] = 0;
+    this.extraCycles = f64[S.CLOCK_EXTRA]!;
+    this.counts[this.borrowerEvent]! += i32[S.CLOCK_READ]!;
   }
 
   countOf(name: string): number {

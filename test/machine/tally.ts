@@ -1,6 +1,8 @@
 /** Ledger.tally: an event that generated code counts in words of its own gives the same counts and cycles as one that `count` is called for. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import * as S from "../../hypervisor/cpu-state.js";
+import { createHeap, type Heap, PAGE_SIZE } from "../../hypervisor/heap.js";
 import { type CostProfile, Ledger } from "../../hypervisor/ledger.js";
 
 const test = suite("tally");
@@ -50,6 +52,46 @@ test("while somebody listens, the words say that each event is to be told", () =
   ledger.count(id);
   end();
   assert.equal(heard, ["dbt.indirect"]);
+});
+
+/** What codegen/time-stamp.ts does for a reading. */
+function read({ f64, i32 }: Heap): void {
+  f64[S.CLOCK_EXTRA]! += f64[S.CLOCK_PRICE]!;
+  i32[S.CLOCK_READ]!++;
+}
+
+test("an event counted on a clock that is lent gives the cycles of `count` to the last bit, and whatever else happens ends the loan", () => {
+  const others: ((ledger: Ledger) => void)[] = [
+    (ledger) => ledger.event("other"), (ledger) => ledger.idle(0.1), (ledger) => { ledger.settledInstructions += 3; }, (ledger) => ledger.settleTallies(),
+    (ledger) => ledger.cycles, (ledger) => ledger.listen(() => {})(), (ledger) => ledger.countOf("other"), (ledger) => ledger.events(),
+  ];
+  const results = [false, true].map((lent) => {
+    const ledger = new Ledger(PROFILE), heap = createHeap(PAGE_SIZE), id = ledger.id("dbt.indirect");
+    for (let i = 0; i < 400; i++) {
+      if (!lent) ledger.count(id);
+      else if (heap.i32[S.CLOCK_LENT] !== 0) read(heap);
+      else {
+        ledger.count(id);
+        ledger.lend({ heap, budget: 0, id });
+      }
+      if (i % 3 !== 0) continue;
+      others[i % others.length]!(ledger);
+      assert.is(heap.i32[S.CLOCK_LENT], 0);
+    }
+    return [ledger.cycles, ledger.instructions, ledger.events()];
+  });
+  assert.equal(results[1], results[0]);
+});
+
+test("the clock is not lent while somebody listens, nor when a tallied event's words are elsewhere", () => {
+  const heap = createHeap(PAGE_SIZE), ledger = new Ledger(PROFILE), id = ledger.id("other");
+  const end = ledger.listen(() => {});
+  ledger.lend({ heap, budget: 0, id });
+  assert.is(heap.i32[S.CLOCK_LENT], 0);
+  end();
+  ledger.tally(ledger.id("dbt.indirect"), new Int32Array(2));
+  ledger.lend({ heap, budget: 0, id });
+  assert.is(heap.i32[S.CLOCK_LENT], 0);
 });
 
 test.run();

@@ -9,6 +9,7 @@ import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semant
 import { Retry } from "../../hypervisor/trap.js";
 import type { AsmModule } from "./asm-module.js";
 import { flagFunctions } from "./flag-functions.js";
+import { lentClock } from "./time-stamp.js";
 import { REGION_CALLS, relayed } from "./foreign.js";
 import { withinPages } from "./unaligned.js";
 import type { Op } from "../interpreter/bind.js";
@@ -143,13 +144,13 @@ export class Runtime {
 
   private relays(): Readonly<Record<string, unknown>> {
     const plain = relayed(this.foreign, REGION_CALLS);
-    return { ...plain, ...withinPages(this.cpu.heap, plain), ...flagFunctions() };
+    return { ...plain, ...withinPages(this.cpu.heap, plain), ...lentClock(this.cpu.heap, plain), ...flagFunctions() };
   }
 
   /** RDTSC with `budget` instructions left, itself among them: EDX:EAX to the heap. */
   private timeStamp(): (budget: number) => number {
     const { cpu } = this;
-    const { i32, ledger } = cpu;
+    const { i32, ledger, heap } = cpu;
     const event = ledger.id("instruction.system.rdtsc");
     return (budget) => {
       const { strategy } = cpu;
@@ -158,6 +159,7 @@ export class Runtime {
       i32[S.BUDGET] = budget;
       loadTimeStamp(cpu);
       ledger.count(event);
+      if (heap.memory !== null && cpu.tscOffset === null) ledger.lend({ heap, budget, id: event });
       return this.leave ? TSC_LEAVE : TSC_DONE;
     };
   }
