@@ -2,9 +2,6 @@
 import { setFlagsFromString } from "node:v8";
 import { UsageError } from "../hypervisor/errors.js";
 import type { HotSpot } from "../translator/hottest.js";
-import { farHost } from "../hypervisor/network/far-host.js";
-import { NetworkLink } from "../hypervisor/network/link.js";
-import { STANDARD_SERVICES } from "../hypervisor/network/services.js";
 import type { MmuKind, Mode, VmOptions } from "../vm/options.js";
 import { loadProfile } from "../vm/profiles.js";
 import { openVm } from "../vm/open.js";
@@ -13,7 +10,6 @@ import { preferGuest } from "./host-flags.js";
 import { ConsoleInput } from "./console-input.js";
 import { EXIT_CRASH, EXIT_LIMIT } from "./exit.js";
 import { ByteSink, OutputFile } from "./output.js";
-import { encodePng } from "./png.js";
 
 export interface RunFlags {
   readonly mode: string;
@@ -51,18 +47,18 @@ const HEAP_GROWTH = "--heap-growing-percent=20";
 
 export async function run(given: string | undefined, flags: RunFlags): Promise<void> {
   setFlagsFromString(HEAP_GROWTH);
-  preferGuest();
   const [image, ...disks] = given === undefined ? flags.disk : [given, ...flags.disk];
   if (image === undefined) throw new UsageError("nothing to run: give an image, or a disk that boots");
   const out = new ByteSink(1), err = new ByteSink(2);
   const vm = await openVm({
     image, mode: flags.mode as Mode, memory: flags.memory, append: flags.append ?? flags.kernelArgs, initrd: flags.initrd, disks, bios: flags.bios, noReboot: !flags.reboot,
-    mmu: flags.mmu as MmuKind | undefined, network: networkOf(flags.nic), pvDrivers: flags.pvDrivers, profile: loadProfile(flags.profile),
+    mmu: flags.mmu as MmuKind | undefined, network: await networkOf(flags.nic), pvDrivers: flags.pvDrivers, profile: loadProfile(flags.profile),
   }, { serialByte: (byte) => out.push(byte), debugByte: (byte) => err.push(byte) });
   if (flags.append !== undefined && flags.kernelArgs !== undefined) throw new UsageError("--append and --kernel-args are the same option: give one of them");
   const stats = flags.stats === undefined ? undefined : new OutputFile(flags.stats);
   const screendump = flags.screendump === undefined ? undefined : new OutputFile(flags.screendump);
   if (screendump && vm.screenText() === undefined) throw new UsageError(`mode ${flags.mode} has no screen to dump`);
+  preferGuest();
   const input = new ConsoleInput();
   let ending: Ending;
   try {
@@ -73,15 +69,18 @@ export async function run(given: string | undefined, flags: RunFlags): Promise<v
     err.flush();
   }
   stats?.finish(`${JSON.stringify(vm.stats(), null, 1)}\n`);
-  screendump?.finish(screendump.path.endsWith(".txt") ? vm.screenText() ?? "" : encodePng(vm.screenRgb()!));
+  screendump?.finish(screendump.path.endsWith(".txt") ? vm.screenText() ?? "" : (await import("./png.js")).encodePng(vm.screenRgb()!));
   process.exitCode = report(ending, vm, flags);
   if (flags.hot !== undefined) process.stderr.write(hotTable(vm.hottest(flags.hot === true ? DEFAULT_HOT : flags.hot), vm.machine.ledger.instructions));
 }
 
 /** What the card is plugged into. A link to a host in this process: the host's own network is never touched. */
-function networkOf(kind = "none"): VmOptions["network"] {
+async function networkOf(kind = "none"): Promise<VmOptions["network"]> {
   if (kind === "none") return undefined;
   if (kind !== "user") throw new UsageError(`unknown nic '${kind}': choose user or none`);
+  const [{ NetworkLink }, { farHost }, { STANDARD_SERVICES }] = await Promise.all([
+    import("../hypervisor/network/link.js"), import("../hypervisor/network/far-host.js"), import("../hypervisor/network/services.js"),
+  ]);
   return { hub: new NetworkLink(farHost({ services: STANDARD_SERVICES })) };
 }
 
@@ -93,13 +92,19 @@ function hotTable(spots: readonly HotSpot[], instructions: number): string {
   }).join("\n");
 }
 
+/** Milliseconds on the host's clock. `performance` has the same, and a good part of Node's library behind it that would have to be loaded. */
+function hostTime(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
 /** A run in turns, so that the terminal and the host's clock get a look in. */
 class Session {
   private readonly vm: Vm;
   private readonly flags: RunFlags;
   private readonly input: ConsoleInput;
   private readonly sinks: readonly ByteSink[];
-  private readonly began = performance.now();
+  private readonly began = hostTime();
   private turnEnds = 0;
 
   constructor(vm: Vm, flags: RunFlags, input: ConsoleInput, sinks: readonly ByteSink[]) {
@@ -119,7 +124,7 @@ class Session {
 
   private async turn(): Promise<Ending | undefined> {
     const { vm, flags, input } = this;
-    this.turnEnds = performance.now() + TURN_MS;
+    this.turnEnds = hostTime() + TURN_MS;
     const left = flags.maxInstructions === undefined ? undefined : flags.maxInstructions - vm.machine.ledger.instructions;
     const outcome = vm.run({ instructions: left, pause: () => this.pause() });
     for (const sink of this.sinks) sink.flush();
@@ -135,19 +140,19 @@ class Session {
   /** Whether the guest is to stop for a look around. */
   private pause(): boolean {
     for (const sink of this.sinks) sink.flush();
-    const now = performance.now();
+    const now = hostTime();
     if (this.flags.realtime && this.msAhead() > AHEAD_MS) return true;
     return now >= this.turnEnds && (this.input.open || this.flags.realtime === true || this.msLeft() <= 0);
   }
 
   private msLeft(): number {
-    return this.flags.timeout === undefined ? Infinity : this.began + this.flags.timeout * 1000 - performance.now();
+    return this.flags.timeout === undefined ? Infinity : this.began + this.flags.timeout * 1000 - hostTime();
   }
 
   /** How far virtual time is ahead of the host's clock. */
   private msAhead(): number {
     const { clock } = this.vm.machine;
-    return clock.now() / clock.hz * 1000 - (performance.now() - this.began);
+    return clock.now() / clock.hz * 1000 - (hostTime() - this.began);
   }
 }
 

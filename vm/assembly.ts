@@ -7,6 +7,7 @@ import type { Strategy } from "../hypervisor/strategy.js";
 import type { WrongResult } from "../translator/classic/wrong-results.js";
 import type { Engine, EngineOptions } from "../translator/engine.js";
 import type { BootMedium } from "./boot-medium.js";
+import type { installFirmware } from "./firmware.js";
 import type { VmOptions } from "./options.js";
 
 /** Classic: an instruction that did, deprivileged, what it does not do on a bare machine. */
@@ -23,6 +24,8 @@ export interface Parts {
   readonly disks: readonly BlockBackend[];
   /** What firmware boots; without one the image is a kernel. */
   readonly medium?: BootMedium | undefined;
+  /** There when a medium is. */
+  readonly installFirmware?: typeof installFirmware | undefined;
   readonly outside: Outside;
 }
 
@@ -63,6 +66,13 @@ export interface Builder {
   readonly monitorBytes: (guestBytes: number) => number;
   /** Makes the mode's strategy, devices and guest memory on an empty machine. */
   readonly build: (parts: Parts) => Assembly;
+}
+
+/** What a machine is made of that not every machine needs. */
+export interface Kit {
+  readonly builder: Builder;
+  readonly medium: BootMedium | undefined;
+  readonly installFirmware: typeof installFirmware | undefined;
 }
 
 /** Room for shadow page tables, EPT or a VMCS. */

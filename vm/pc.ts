@@ -15,7 +15,7 @@ import type { InterruptController } from "../hypervisor/native.js";
 import { enterFirmware, enterProtectedFlat } from "../hypervisor/reset.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { describe, type Parts } from "./assembly.js";
-import { drivesOf, installFirmware } from "./boot-medium.js";
+import { drivesOf } from "./boot-medium.js";
 import { hostNetwork, type HostPath } from "./host-devices.js";
 
 /** Device windows and the BIOS's area below 1 MiB that are not memory: the VGA's 128 KiB. */
@@ -41,7 +41,7 @@ export function assemblePlatform(parts: Parts, memory: GuestMemory, onA20: (open
   });
   for (let frame = VGA_FIRST; frame < VGA_END; frame++) machine.memory.kind[frame] = FRAME_MMIO;
   machine.memory.mmio = platform.mmio;
-  if (medium) installFirmware(platform, memory, medium, parts.disks, (name, n) => ledger.event(name, n));
+  if (medium) parts.installFirmware!(platform, memory, medium, parts.disks, (name, n) => ledger.event(name, n));
   if (parts.options.alternateCr8) cpu.priority = platform.interrupts.localApic;
   outside.platform?.(platform);
   return platform;

@@ -33,7 +33,7 @@ const ARGUMENTS = [S.EBX, S.ECX, S.EDX, S.ESI, S.EDI] as const;
 
 /** Pages at the end of the machine that the guest's memory map leaves out: the store's ring, and the shared pages until they are placed. */
 const SPECIAL_PAGES = 8;
-export const SPECIAL_BYTES = SPECIAL_PAGES * PAGE_SIZE;
+const SPECIAL_BYTES = SPECIAL_PAGES * PAGE_SIZE;
 
 export interface PvOnHvmParts {
   readonly machine: Machine;
@@ -46,6 +46,13 @@ export interface PvOnHvmParts {
 }
 
 /** Gives a result, or a negative errno. */
+/** Xen's interface as mode hvm is handed it. */
+export interface XenOffer {
+  /** Guest-physical memory at the top that is not the guest's. */
+  readonly specialBytes: number;
+  readonly create: (parts: PvOnHvmParts) => PvOnHvm;
+}
+
 type Hypercall = (x: PvOnHvm, args: readonly number[]) => number;
 interface Row { readonly name: string; readonly run: Hypercall }
 
@@ -245,3 +252,5 @@ export class PvOnHvm implements GuestInterface {
     });
   }
 }
+
+export const XEN_OFFER: XenOffer = { specialBytes: SPECIAL_BYTES, create: (parts) => new PvOnHvm(parts) };

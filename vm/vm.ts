@@ -11,8 +11,7 @@ import { Engine } from "../translator/engine.js";
 import { ALTERNATE_CR8 } from "../translator/isa/opcodes-notation.js";
 import { explainBlock, type Explanation } from "../translator/explain.js";
 import { hottest, type HotSpot } from "../translator/hottest.js";
-import type { Assembly, Builder, Parts } from "./assembly.js";
-import { type BootMedium, openMedium } from "./boot-medium.js";
+import type { Assembly, Builder, Kit, Parts } from "./assembly.js";
 import { openDisks } from "./disks.js";
 import { eachPage } from "./linear.js";
 import { DEFAULT_MEMORY, type Mode, type VmOptions } from "./options.js";
@@ -42,17 +41,18 @@ export class Vm {
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
 
-  /** `options` have been checked; `builder` is that of their mode. */
-  constructor(options: VmOptions, builder: Builder, { serialByte, debugByte }: VmListeners) {
+  /** `options` have been checked, and \`kit\` has what they ask for. */
+  constructor(options: VmOptions, { builder, medium, installFirmware }: Kit, { serialByte, debugByte }: VmListeners) {
     this.mode = options.mode ?? "native";
     this.memoryMiB = options.memory ?? DEFAULT_MEMORY;
     this.builder = builder;
     if (serialByte) this.tap.onByte(serialByte);
     const guestBytes = this.memoryMiB * MIB;
-    const { image, initrd, medium } = readFiles(options);
+    const read = (source: string | Uint8Array): Uint8Array => typeof source === "string" ? readImage(source) : source;
+    const image = medium ? new Uint8Array(0) : read(options.image), initrd = options.initrd === undefined ? undefined : read(options.initrd);
     const disks = openDisks(options.disks ?? []);
     this.parts = {
-      options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium,
+      options, image, imageName: typeof options.image === "string" ? basename(options.image) : "image", initrd, disks, medium, installFirmware,
       outside: {
         serialOut: (byte) => this.tap.receive(byte), debugOut: debugByte ?? (() => {}),
         exit: (code) => this.exit(code), reset: () => options.noReboot ? this.end({ reason: "reset" }) : this.askReset(),
@@ -306,14 +306,6 @@ export class Vm {
   describeRegisters(): string {
     return formatRegisters(this.machine.cpu);
   }
-}
-
-function readFiles(options: VmOptions): { image: Uint8Array; initrd: Uint8Array | undefined; medium: BootMedium | undefined } {
-  const read = (source: string | Uint8Array): Uint8Array => typeof source === "string" ? readImage(source) : source;
-  const medium = openMedium(options);
-  return {
-    image: medium ? new Uint8Array(0) : read(options.image), medium, initrd: options.initrd === undefined ? undefined : read(options.initrd),
-  };
 }
 
 /** Ends of the machine that are wanted from its very first byte. */

@@ -4,7 +4,7 @@
  */
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
 import { bootEntry, emulatedDrive, NO_EMULATION } from "./el-torito.js";
-import { CD_SECTOR, type Drive } from "./int13.js";
+import { CD_SECTOR, type Drive } from "./drives.js";
 
 /** What to place and where to go. */
 export interface BootImage {

@@ -4,7 +4,7 @@
  * Left out: sections after the initial entry, for other platforms or for menus.
  */
 import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
-import { CD_SECTOR, type Drive, DISKETTE_SIZES, hardDisk } from "./int13.js";
+import { CD_SECTOR, type Drive, DISKETTE_SIZES, hardDisk } from "./drives.js";
 
 const PER = CD_SECTOR / SECTOR_SIZE;
 const VOLUME_SECTOR = 16, BOOT_RECORD_SECTOR = 17, CATALOG_AT = 0x47, ENTRY_AT = 0x20, BOOTABLE = 0x88, VALIDATION_KEY = 0xaa55;

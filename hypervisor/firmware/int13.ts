@@ -4,52 +4,16 @@
  * Services 3; Phoenix and IBM, "El Torito" Bootable CD-ROM Format 1.0.
  * Left out: formatting, seeks that take time, lock and eject, device path information.
  */
-import { type BlockBackend, SECTOR_SIZE } from "../devices/block-backend.js";
+import { SECTOR_SIZE } from "../devices/block-backend.js";
 import { BDA_DISK_STATUS, type Cells } from "./bda.js";
+import { type Drive, DISKETTE_SIZES } from "./drives.js";
 import { DISKETTE_TABLE, ROM_SEGMENT } from "./rom.js";
 import { type EmulatedDrive, emulatedDrive } from "./el-torito.js";
 import type { Frame } from "./frame.js";
 
-/** One drive as INT 13h numbers them. */
-export interface Drive {
-  /** 0 a diskette, 0x80 and up a hard disk, 0xe0 and up a CD-ROM. */
-  readonly number: number;
-  readonly backend: BlockBackend;
-  readonly cylinders: number;
-  readonly heads: number;
-  readonly sectorsPerTrack: number;
-  /** 512, or 2048 on a CD-ROM. */
-  readonly sectorBytes: number;
-}
-
-export const CD_SECTOR = 2048;
 const OK = 0x00, BAD_COMMAND = 0x01, WRITE_PROTECTED = 0x03, NOT_FOUND = 0x04, NO_DRIVE = 0x80;
 const EDD_VERSION = 0x30, EDD_FIXED_DISK = 0x01, EDD_DRIVE = 0x04, EDD_SIGNATURE = 0xaa55, EDD_ASKS = 0x55aa;
 const SPECIFICATION_BYTES = 0x13, PACKET_BYTES = 16, MOST_BYTES = 0x1000_0000;
-
-/** Drives of the sizes that diskettes have. */
-export const DISKETTE_SIZES: readonly (readonly [bytes: number, cylinders: number, heads: number, sectors: number, type: number])[] = [
-  [360 << 10, 40, 2, 9, 1], [1200 << 10, 80, 2, 15, 2], [720 << 10, 80, 2, 9, 3], [1440 << 10, 80, 2, 18, 4], [2880 << 10, 80, 2, 36, 5],
-];
-const MAX_CYLINDERS = 1024, SECTORS = 63;
-const HEADS: readonly number[] = [16, 32, 64, 128, 255];
-
-/** A disk of this size as a diskette, undefined when diskettes have none. */
-export function diskette(backend: BlockBackend): Drive | undefined {
-  const found = DISKETTE_SIZES.find(([bytes]) => bytes === backend.sectors * SECTOR_SIZE);
-  return found && { number: 0, backend, cylinders: found[1], heads: found[2], sectorsPerTrack: found[3], sectorBytes: SECTOR_SIZE };
-}
-
-export function hardDisk(backend: BlockBackend, number: number): Drive {
-  const heads = HEADS.find(h => backend.sectors <= MAX_CYLINDERS * h * SECTORS) ?? HEADS.at(-1)!;
-  const cylinders = Math.max(1, Math.min(MAX_CYLINDERS, Math.floor(backend.sectors / (heads * SECTORS))));
-  return { number, backend, cylinders, heads, sectorsPerTrack: SECTORS, sectorBytes: SECTOR_SIZE };
-}
-
-export function cdRom(backend: BlockBackend, number: number): Drive {
-  return { number, backend, cylinders: 0, heads: 0, sectorsPerTrack: 0, sectorBytes: CD_SECTOR };
-}
-
 const FIRST_HARD_DISK = 0x80, FIRST_CD = 0xe0, ALL_DRIVES = 0x7f;
 
 export class DiskServices {

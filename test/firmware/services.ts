@@ -7,7 +7,7 @@ import { DESKTOP_DISK_2003, diskTiming } from "../../hypervisor/devices/disk-tim
 import { createPlatform, type Platform } from "../../hypervisor/devices/platform.js";
 import { Bios } from "../../hypervisor/firmware/bios.js";
 import { Frame, FRAME_BYTES } from "../../hypervisor/firmware/frame.js";
-import { cdRom, diskette, hardDisk } from "../../hypervisor/firmware/int13.js";
+import { cdRom, diskette, hardDisk } from "../../hypervisor/firmware/drives.js";
 import { VIDEO_SEGMENT } from "../../hypervisor/firmware/video-rom.js";
 import { RETURN, VECTOR_MOUSE, VECTOR_POST, WAIT } from "../../hypervisor/firmware/rom.js";
 
