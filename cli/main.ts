@@ -5,8 +5,11 @@ import { EXIT_USAGE, fail } from "./exit.js";
 import { takeBranchHints } from "./host-flags.js";
 import { fromQemu } from "./qemu-words.js";
 import { leaveWithReader } from "./stdio.js";
+import { loaderAt } from "../vm/load.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+const load = loaderAt(import.meta.url);
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("it must be a whole number.");
@@ -61,7 +64,7 @@ program.command("run")
   .option("--timeout <seconds>", "stop after this much time of the host's clock", positiveNumber)
   .option("--hot [n]", "at the end list the hottest guest code on stderr: tier, executions and generated source of the n hottest places", wholeNumber)
   .option("--realtime", "let virtual time pass no faster than the host's clock")
-  .action(async (image: string | undefined, options: import("./run.js").RunFlags) => (await import("./run.js")).run(image, options));
+  .action(async (image: string | undefined, options: import("./run.js").RunFlags) => (await load<typeof import("./run.js")>("./run.js")).run(image, options));
 
 program.command("compare")
   .description("run workloads in every mode, and compare what they cost")
