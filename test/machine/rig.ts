@@ -9,7 +9,8 @@ import { loadTaskRegister } from "../../hypervisor/segmentation.js";
 import { Trap } from "../../hypervisor/trap.js";
 import { decoderFor } from "../../translator/isa/decode.js";
 import type { Feature } from "../../translator/isa/opcodes.js";
-import { SYSTEM } from "../../translator/isa/semantics/system.js";
+import { Binder } from "../../translator/interpreter/bind.js";
+import { SEMANTICS } from "../../translator/isa/semantics/registry.js";
 
 /** A processor on a small memory with tables that tests write by hand: GDT, IDT and TSS at fixed places. */
 
@@ -78,9 +79,10 @@ export function createRig(memoryBytes = 0x100000): Rig {
       const wide = (cpu.segAttr(S.CS) & S.ATTR_DB) !== 0;
       const instruction = decode(Uint8Array.from(bytes), 0, bytes.length, wide ? 32 : 16);
       if (instruction.invalid !== null) throw new Error(`invalid test instruction ${bytes.join()}`);
-      const semantics = SYSTEM[instruction.mnemonic];
-      if (semantics === undefined || semantics.kind === "inline") throw new Error(`${instruction.mnemonic} is not here`);
-      semantics.fn(cpu, instruction);
+      const semantics = SEMANTICS[instruction.mnemonic];
+      if (semantics === undefined) throw new Error(`${instruction.mnemonic} is not here`);
+      if (semantics.kind === "inline") new Binder(cpu).bind(instruction, cpu.eip, cpu.i32[S.MODE]!).op();
+      else semantics.fn(cpu, instruction);
       if (semantics.kind !== "transfer") cpu.eip = wide ? cpu.eip + instruction.length : (cpu.eip + instruction.length) & 0xffff;
     },
   };

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { PF } from "../../hypervisor/trap.js";
 import { dec, EAX, EBX, ECX, ESP, HLT, inc, jnz, label, load, mov, type Part, pop, push, RET, call, store } from "./asm.js";
-import { CODE, DATA, EXCEPTION, ON_DEMAND, READ_ONLY, type Rig, STACK } from "./rig.js";
+import { CODE, CODE0, DATA, EXCEPTION, ON_DEMAND, READ_ONLY, type Rig, STACK } from "./rig.js";
 import { runEverywhere } from "./tiers.js";
 
 const name = suite("stack");
@@ -24,6 +24,21 @@ name("on one page, and over the border of two", () => {
   for (const top of [STACK + 0x800, STACK + 0x1000, STACK + 0x1004, STACK + 0x1008, STACK + 0x100a, ON_DEMAND + 0x804]) {
     for (const user of [false, true]) runEverywhere(CODE, turns(top), { scenario: { user, faults: 30, recovery: [CODE] }, instructions: 1500 }, () => {});
   }
+});
+
+name("flags and selectors pushed: DF and all the others, two bytes of a selector's four written (SDM vol. 2, PUSH, PUSHF)", () => {
+  const CLD = [0xfc], STD = [0xfd], PUSHF = [0x9c], PUSHFW = [0x66, 0x9c], PUSH_CS = [0x0e], PUSH_GS = [0x0f, 0xa8], PUSH_DS_WORD = [0x66, 0x1e];
+  const filled: Part[] = [mov(EAX, -1), push(EAX), push(EAX), pop(EAX), pop(EAX)];
+  const parts: Part[] = [...filled, PUSH_CS, PUSH_GS, pop(EBX), pop(EAX), STD, dec(EAX), PUSHF, pop(EAX), CLD, PUSHFW, PUSH_DS_WORD, inc(ECX), PUSHF, dec(ECX), pop(EBX), pop(EAX)];
+  for (const top of [STACK + 0x800, STACK + 0x1002, ON_DEMAND + 0x804, ON_DEMAND + 0x1000]) {
+    for (const user of [false, true]) {
+      const { rigs } = runEverywhere(CODE, [label("start"), mov(ESP, top), mov(ECX, 40), label("again"), ...parts, dec(ECX), jnz("again"), HLT], { scenario: { user, faults: 30, recovery: [CODE] }, instructions: 1500 }, () => {});
+      assert.ok(rigs[0]!.instructions > 100);
+    }
+  }
+  const [rig] = runEverywhere(CODE, [label("start"), ...filled, PUSH_CS, pop(EBX), STD, PUSHF, CLD, pop(EAX), HLT], {}, () => {}).rigs;
+  assert.is(rig!.cpu.i32[EBX]! | 0, 0xffff0000 | CODE0);
+  assert.is(rig!.cpu.i32[EAX]! & 0x400, 0x400);
 });
 
 name("after another page has come in the place of the first, it is that one", () => {

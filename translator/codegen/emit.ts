@@ -2,10 +2,11 @@ import type { Expression, Statement } from "acorn";
 import * as S from "../../hypervisor/cpu-state.js";
 import { CC_DEC, CC_EFLAGS, CC_INC, CC_SUB } from "../../hypervisor/flags.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import { SHOWN } from "../isa/semantics/exec.js";
 import { trunc } from "../isa/semantics/subset.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
-import { assign, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, mentions, numberOf, sequence, statement, variables } from "./ast.js";
+import { assign, assignElement, binary, block, breakTo, call, constant, element, identifier, ifThen, literal, mentions, numberOf, sequence, statement, variables } from "./ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_FIRST, FLAG_OP, FLAG_PATCH, FLAG_PENDING, FLAG_SRC, needsAux, needsSource, PENDING_ROTATE, UNKNOWN } from "./conditions.js";
 import { type Access, type LoopCaches, type StackAccesses, tablesFor } from "./memory-access.js";
 import { expandInline, expandPure, folded, parametersOf, treeOf, type Vocabulary } from "./splice.js";
@@ -338,6 +339,7 @@ export class Emitter implements Vocabulary {
     switch (operand.kind) {
       case "reg": return this.readRegister(operand.index, operand.size);
       case "imm": return literal(z === 32 ? operand.value : operand.value & (z === 16 ? 65535 : 255));
+      case "sreg": return element("i32", literal(S.SELECTOR + operand.index));
       case "rel": return literal(branchTarget(this.instruction, this.next));
       case "mem": return this.load(this.linear(operand), operand.size, atStack(operand));
       default: throw new Error(`generated code cannot read ${operand.kind}`);
@@ -359,6 +361,9 @@ export class Emitter implements Vocabulary {
         return this.pending > PENDING_ROTATE ? conditionOf(this.instruction.cc, this.pending, FLAG_PATCH) : conditionOf(this.instruction.cc, this.op, FLAG_DST, identifier(FLAG_FIRST));
       case "reg": return this.readRegister(numberOf(args[0]!)!, numberOf(args[1]!)!);
       case "setReg": return this.writeRegister(numberOf(args[0]!)!, numberOf(args[1]!)!, args[2]!);
+      case "system": return element("i32", literal(S.EFLAGS_SYS));
+      case "setSystem": return assignElement("i32", literal(S.EFLAGS_SYS), args[0]!);
+      case "shownSystem": return binary(element("i32", literal(S.EFLAGS_SYS)), "&", literal(SHOWN));
       case "sp": return this.readRegister(S.ESP, 32);
       case "setSp": return this.writeRegister(S.ESP, 32, args[0]!);
       case "loadStack": return this.load(args[1]!, numberOf(args[0]!)!, true);

@@ -1,5 +1,6 @@
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
+import type { SensitiveHook } from "../../hypervisor/strategy.js";
 import { GP, UD } from "../../hypervisor/trap.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
 import type { Row } from "../isa/opcodes-notation.js";
@@ -100,7 +101,7 @@ export class Binder {
     const hook = row.sensitive === null ? undefined : this.cpu.strategy.sensitive[row.sensitive];
     const next = wrap(eip + instruction.length, mode);
     if (semantics.kind === "inline") {
-      if (hook !== undefined) throw new Error(`${row.mnemonic} cannot be hooked`);
+      if (hook !== undefined) return this.bindHooked(this.bindInline(instruction, semantics.fn, semantics.access, next, mode), hook, instruction, eip, next);
       const { threaded } = this;
       const record = threaded?.instruction(instruction, semantics, next, mode) ?? 0;
       const op = record !== 0 ? (): void => threaded!.one(record) : this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
@@ -108,6 +109,20 @@ export class Binder {
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);
     }
     return this.bindComplex(instruction, semantics, eip, next, mode);
+  }
+
+  /** An inline instruction that a monitor has a hook for; what follows is for the run loop to find, for the hook may set EIP. */
+  private bindHooked({ op: native, transfers }: BoundInstruction, hook: SensitiveHook, instruction: Instruction, eip: number, next: number): BoundInstruction {
+    const { cpu } = this;
+    const { row } = instruction;
+    if (transfers || row.cpl === 0 || COUNTED.has(row.cost)) throw new Error(`${row.mnemonic} cannot be hooked`);
+    const op = (): void => {
+      cpu.eip = eip;
+      if (hook(cpu, instruction)) return;
+      native();
+      cpu.eip = next;
+    };
+    return { op, ends: true, transfers: true, anywhere: false, record: 0 };
   }
 
   private undefinedOpcode(eip: number): BoundInstruction {
@@ -268,6 +283,7 @@ export class Binder {
         return () => u8[byte]!;
       }
       case "imm": return constant(z === 32 ? operand.value : operand.value & (z === 16 ? 0xffff : 0xff));
+      case "sreg": return () => i32[S.SELECTOR + operand.index]!;
       case "rel": return constant(branchTarget(instruction, next));
       case "mem": {
         const address = this.memoryAddress(operand, operand.size, false, mode);

@@ -5,6 +5,7 @@ import * as A from "../codegen/ast.js";
 import { arithmeticOf, asksCarry, carryOf, conditionOf, FLAG_AUX, FLAG_DST, FLAG_OP, FLAG_SRC, needsAux, needsSource, UNKNOWN } from "../codegen/conditions.js";
 import { expandInline, treeOf, type Vocabulary } from "../codegen/splice.js";
 import type { Instruction, MemOperand, Operand } from "../isa/instruction.js";
+import { SHOWN } from "../isa/semantics/exec.js";
 import { branchTarget, semanticWidth } from "../isa/semantics/registry.js";
 import type { Semantics } from "../isa/semantics/semantics.js";
 
@@ -67,6 +68,7 @@ function shapeOf(instruction: Instruction, operand: Operand, k: number, z: numbe
       return { key: `r${size}`, names: [`r${k}`], values: [size === 32 ? index : size === 16 ? index << 1 : (index & 3) << 2 | index >> 2] };
     }
     case "imm": return { key: "i", names: [`v${k}`], values: [z === 32 ? operand.value : operand.value & (z === 16 ? 0xffff : 0xff)] };
+    case "sreg": return { key: "g", names: [`g${k}`], values: [S.SELECTOR + operand.index] };
     case "rel": return { key: "i", names: [`v${k}`], values: [branchTarget(instruction, next)] };
     case "mem": return memoryShape(operand, k);
     default: return null;
@@ -173,6 +175,7 @@ class Emission implements Vocabulary {
   private value(operand: Operand, k: number): Expression {
     switch (operand.kind) {
       case "reg": return A.element(operand.size === 32 ? "i32" : operand.size === 16 ? "u16" : "u8", named("r", k));
+      case "sreg": return A.element("i32", named("g", k));
       case "mem": return A.call(`load${operand.size}`, [this.linear(operand, k, false), zero]);
       default: return named("v", k);
     }
@@ -204,6 +207,9 @@ class Emission implements Vocabulary {
       case "condition": return this.condition(this.instruction.cc);
       case "reg": return A.element(...cell(number(0), number(1)));
       case "setReg": return A.assignElement(...cell(number(0), number(1)), args[2]!);
+      case "system": return word(S.EFLAGS_SYS);
+      case "setSystem": return setWord(S.EFLAGS_SYS, args[0]!);
+      case "shownSystem": return A.binary(word(S.EFLAGS_SYS), "&", A.literal(SHOWN));
       case "sp": return word(S.ESP);
       case "setSp": return setWord(S.ESP, args[0]!);
       case "loadStack": return A.call(`load${number(0)}`, [args[1]!, zero]);

@@ -2,7 +2,11 @@ import type { Cpu } from "../../../hypervisor/cpu.js";
 import * as S from "../../../hypervisor/cpu-state.js";
 import { arithmeticFlags, carryFlag, CC_EFLAGS, condition } from "../../../hypervisor/flags.js";
 import { segmentAddress } from "../../../hypervisor/segmentation.js";
+import { GP } from "../../../hypervisor/trap.js";
 import { loadLinear, storeLinear } from "./operand-access.js";
+
+/** PUSHF shows VM and RF as 0 (SDM vol. 2, PUSHF). */
+export const SHOWN = ~(S.FLAG_VM | S.FLAG_RF);
 
 const FLAT_STACK = S.MODE_FLAT | S.MODE_STACK32;
 
@@ -64,6 +68,24 @@ export class Exec {
   condition(): boolean {
     const { i32 } = this;
     return condition(this.cc, i32[S.CC_OP]!, i32[S.CC_DST]!, i32[S.CC_SRC]!, i32[S.CC_AUX]!);
+  }
+
+  /** EFLAGS but for the arithmetic flags, with DF; and what takes its place. */
+  system(): number {
+    return this.i32[S.EFLAGS_SYS]!;
+  }
+
+  setSystem(flags: number): void {
+    this.i32[S.EFLAGS_SYS] = flags;
+  }
+
+  /** The same as PUSHF of `z` bits shows it: in virtual-8086 mode below IOPL 3, VME shows VIF as IF and IOPL as 3 to 16-bit PUSHF; else #GP(0). */
+  shownSystem(z: number): number {
+    const { cpu } = this;
+    const image = this.system() & SHOWN;
+    if (!cpu.v86 || cpu.iopl === 3) return image;
+    if ((cpu.cr4 & S.CR4_VME) === 0 || z === 32) cpu.raise(GP, 0);
+    return image & ~S.FLAG_IF | S.FLAG_IOPL | ((image & S.FLAG_VIF) !== 0 ? S.FLAG_IF : 0);
   }
 
   reg(r: number, z: number): number {

@@ -167,6 +167,4 @@ export const HELPERS: Readonly<Record<string, Semantics>> = {
     const la = segmentAddress(cpu, instruction.seg >= 0 ? instruction.seg : S.DS, offset, 1, false);
     cpu.setReg(0, 8, cpu.mmu.read8(la));
   }),
-  CLD: helper((cpu) => { cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! & ~S.FLAG_DF; }),
-  STD: helper((cpu) => { cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! | S.FLAG_DF; }),
 };

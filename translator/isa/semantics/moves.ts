@@ -55,6 +55,25 @@ export const MOVES: Readonly<Record<string, Semantics>> = {
     x.setReg(0, 8, x.carry() !== 0 ? 255 : 0);
   }),
 
+  CLD: inline("", function (x) {
+    x.setSystem(x.system() & ~0x400);
+  }),
+  STD: inline("", function (x) {
+    x.setSystem(x.system() | 0x400);
+  }),
+  PUSHF: inline("", function (x, z) {
+    const image = x.shownSystem(z) | x.arithmetic();
+    const p = x.sp() - (z >> 3) | 0;
+    x.storeStack(z, p, trunc(z, image));
+    x.setSp(p);
+  }),
+  /** With 32-bit operands ESP moves by four and two bytes are written: the upper ones keep their content, as P6 and later have it. */
+  PUSH_SREG: inline("r", function (x, z, a) {
+    const p = x.sp() - (z >> 3) | 0;
+    x.storeStack(16, p, a);
+    x.setSp(p);
+  }),
+
   PUSH: inline("r", function (x, z, a) {
     const p = x.sp() - (z >> 3) | 0;
     x.storeStack(z, p, a);

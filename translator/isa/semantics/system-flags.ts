@@ -7,7 +7,7 @@ import type { Instruction } from "../instruction.js";
 import { linearAddress, loadLinear, readOperand } from "./operand-access.js";
 import { exit, helper, type Semantics } from "./semantics.js";
 
-/** Flag control (SDM vol. 2, CLI STI PUSHF POPF) and the instructions that push and pop several values. */
+/** Flag control (SDM vol. 2, CLI STI POPF) and the instructions that push and pop several values. */
 
 const operandBytes = (instruction: Instruction): 2 | 4 => instruction.opSize === 32 ? 4 : 2;
 
@@ -35,16 +35,6 @@ function sti(cpu: Cpu): void {
   if (rule === "real" && !cpu.interruptFlag) cpu.interruptShadow = true;
   cpu.i32[S.EFLAGS_SYS] = cpu.i32[S.EFLAGS_SYS]! | (rule === "real" ? S.FLAG_IF : S.FLAG_VIF);
   cpu.modeChanged();
-}
-
-/** In virtual-8086 mode below IOPL 3, VME shows VIF as IF and IOPL as 3 to 16-bit PUSHF; else #GP(0). */
-function pushf(cpu: Cpu, instruction: Instruction): void {
-  let image = cpu.eflags & ~(S.FLAG_VM | S.FLAG_RF);
-  if (cpu.v86 && cpu.iopl < 3) {
-    if ((cpu.cr4 & S.CR4_VME) === 0 || instruction.opSize === 32) cpu.raise(GP, 0);
-    image = image & ~S.FLAG_IF | S.FLAG_IOPL | ((image & S.FLAG_VIF) !== 0 ? S.FLAG_IF : 0);
-  }
-  cpu.esp = Frame.onCurrentStack(cpu, operandBytes(instruction)).push(image).check().write();
 }
 
 const POPF_ALWAYS = S.FLAGS_ARITHMETIC | S.FLAG_TF | S.FLAG_DF | S.FLAG_NT;
@@ -127,7 +117,6 @@ function bound(cpu: Cpu, instruction: Instruction): void {
 export const FLAG_CONTROL: Readonly<Record<string, Semantics>> = {
   CLI: helper(cli),
   STI: exit(sti),
-  PUSHF: helper(pushf),
   POPF: exit(popf),
   PUSHA: helper(pusha),
   POPA: helper(popa),

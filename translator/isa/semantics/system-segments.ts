@@ -4,7 +4,7 @@ import * as S from "../../../hypervisor/cpu-state.js";
 import { redirectVirtual8086 } from "../../../hypervisor/interrupts.js";
 import { interruptReturn, sysenter, sysexit } from "../../../hypervisor/interrupt-return.js";
 import { accessRights, adjustRpl, loadDataSegment, loadLdtr, loadTaskRegister, segmentLimit, verify } from "../../../hypervisor/segmentation.js";
-import { setStackPointer, stackAddress } from "../../../hypervisor/stack.js";
+import { stackAddress } from "../../../hypervisor/stack.js";
 import { BP, DB, GP, OF, UD } from "../../../hypervisor/trap.js";
 import type { Instruction, MemOperand } from "../instruction.js";
 import { linearAddress, loadLinear, readOperand, writeOperand } from "./operand-access.js";
@@ -68,14 +68,6 @@ function movToSegment(cpu: Cpu, instruction: Instruction): void {
 
 function movFromSegment(cpu: Cpu, instruction: Instruction): void {
   writeOperand(cpu, instruction, 0, cpu.selector(segmentOperand(instruction, 1)));
-}
-
-/** With 32-bit operands ESP moves by four and two bytes are written: the upper ones keep their content, as P6 and later have it. */
-function pushSegment(cpu: Cpu, instruction: Instruction): void {
-  const bytes = operandBytes(instruction);
-  const la = stackAddress(cpu, -bytes, 2, true);
-  cpu.mmu.write16(la, cpu.selector(segmentOperand(instruction, 0)));
-  setStackPointer(cpu, cpu.esp - bytes);
 }
 
 function popSegment(cpu: Cpu, instruction: Instruction): void {
@@ -194,7 +186,6 @@ function into(cpu: Cpu, instruction: Instruction): void {
 export const SEGMENTS: Readonly<Record<string, Semantics>> = {
   MOV_TO_SREG: exit(movToSegment),
   MOV_FROM_SREG: helper(movFromSegment),
-  PUSH_SREG: helper(pushSegment),
   POP_SREG: exit(popSegment),
   LES: loadFarPointer(S.ES),
   LDS: loadFarPointer(S.DS),
