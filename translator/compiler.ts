@@ -2,10 +2,10 @@ import type { Cpu } from "../hypervisor/cpu.js";
 import * as S from "../hypervisor/cpu-state.js";
 import { RAM_BASE } from "../hypervisor/heap.js";
 import type { Block, BlockCache } from "./block.js";
-import { regionTree, GENERATED_MODE } from "./codegen/region.js";
+import { regionTree, GENERATED_MODE, type RegionTree } from "./codegen/region.js";
 import type { Form } from "./codegen/region-code.js";
 import { reachedFrom } from "./codegen/successors.js";
-import { Runtime } from "./codegen/runtime.js";
+import { Runtime, type Unlinked } from "./codegen/runtime.js";
 import type { Threaded } from "./interpreter/threaded.js";
 
 /** Most blocks and instructions one region joins. */
@@ -20,23 +20,34 @@ const WARM = 1 / 8;
  */
 const SHARED_INSTRUCTIONS = 120;
 
+/** The same as `hot` for a block that a region includes already, as a multiple. */
+const INNER = 16;
+
+/** A region's code before it can run: its blocks, and those of them that get it, with what it is to be called with for each. */
+interface Region extends Unlinked { readonly blocks: readonly Block[]; readonly entries: RegionTree["entries"] }
+
 /** Turns hot blocks into generated code: finds the region around a block, has its source made, compiles it. */
 export class Compiler {
   private readonly cpu: Cpu;
   private readonly blocks: BlockCache;
   readonly runtime: Runtime;
 
+  private readonly hot: number;
   private readonly warm: number;
+  private readonly atOnce: number;
+  private waiting: Block[] = [];
   private readonly promoteAfter: number;
 
   private readonly threaded: Threaded | null;
 
-  /** `hot` and `promote` as in EngineOptions. */
-  constructor(cpu: Cpu, blocks: BlockCache, threaded: Threaded | null, hot: number, promote: number, indirectEvent: number | null) {
+  /** `hot` and `promote` as in EngineOptions; `atOnce` regions are made together. */
+  constructor(cpu: Cpu, blocks: BlockCache, threaded: Threaded | null, hot: number, atOnce: number, promote: number, indirectEvent: number | null) {
     this.cpu = cpu;
     this.threaded = threaded;
     this.blocks = blocks;
+    this.hot = hot;
     this.warm = Math.floor(hot * WARM);
+    this.atOnce = atOnce;
     this.promoteAfter = promote;
     this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), threaded?.regions ?? [], indirectEvent);
   }
@@ -50,36 +61,63 @@ export class Compiler {
     }
   }
 
-  /** Gives `entry` its generated code, or marks it cold. */
+  /** Whether a block should have generated code. One inside a region is entered on its own seldom, unless the region leaves there. */
+  worth(block: Block): boolean {
+    return !block.cold && block.code === null && block.valid && (block.head || block.regions.length === 0 || block.heat >= this.hot * INNER);
+  }
+
+  /** Has generated code made for `entry` together with others, at once if it has been asked for before; or marks it cold. */
   compile(entry: Block): void {
     if ((entry.mode & GENERATED_MODE) !== GENERATED_MODE || entry.crossFrame >= 0 || entry.instructions.length === 0) {
       entry.cold = true;
       return;
     }
-    this.generate(entry, this.promoteAfter === 0 ? "asm" : "plain");
+    const again = this.waiting.includes(entry);
+    if (!again) this.waiting.push(entry);
+    if (!again && this.waiting.length < this.atOnce) return;
+    const entries = this.waiting;
+    this.waiting = [];
+    this.generate(entries, this.promoteAfter === 0 ? "asm" : "plain");
   }
 
   /** Makes a region anew in the form that takes longer to compile and runs faster, with the blocks that are warm now. */
   promote(entry: Block): void {
-    this.generate(entry, "asm");
+    this.install([this.prepare(entry, "asm", new Set())]);
   }
 
-  private generate(entry: Block, form: Form): void {
+  /** Regions for those of `entries` that the ones before leave worth it. */
+  private generate(entries: readonly Block[], form: Form): void {
+    const taken = new Set<Block>();
+    const regions: Region[] = [];
+    for (const entry of entries) if (this.worth(entry) && !taken.has(entry)) regions.push(this.prepare(entry, form, taken));
+    this.install(regions);
+  }
+
+  /** Makes the code of a region; `taken` are blocks that code is made for at the same time, and becomes those of this region too. */
+  private prepare(entry: Block, form: Form, taken: Set<Block>): Region {
     const blocks = this.discover(entry);
-    const generated = regionTree(blocks, entry.mode, form);
-    const { needed, heads, entries, sites, ops } = generated, tables = { sites, ops };
-    const run = this.runtime.link(generated, `region_${(entry.eip >>> 0).toString(16)}`, (entry.mode & S.MODE_USER) !== 0);
-    const slot = this.threaded !== null && generated.encode !== null ? this.threaded.slot(run, tables) : null;
-    const total = blocks.reduce((sum, b) => sum + b.instructions.length, 0);
-    const promoteAt = form === "plain" && !generated.onlyPlain ? this.promoteAfter * total : Infinity;
-    for (const [at, argument] of entries) {
-      if (at !== entry && at.code?.form === "asm") continue;
+    const tree = regionTree(blocks, entry.mode, form);
+    const entries = tree.entries.filter(([at]) => at === entry || (at.code?.form !== "asm" && !taken.has(at)));
+    for (const [at] of entries) {
+      taken.add(at);
       for (const block of at.code?.blocks ?? []) block.part(at);
-      at.code = { run, entry: argument, form: generated.form, slot, needed, tables, blocks, total, promoteAt, entered: 0, instructions: 0 };
-      this.threaded?.open(at, at.code);
       for (const block of blocks) block.join(at);
     }
-    for (const head of heads) head.head = true;
+    for (const head of tree.heads) head.head = true;
+    return { tree, name: `region_${(entry.eip >>> 0).toString(16)}`, user: (entry.mode & S.MODE_USER) !== 0, blocks, entries };
+  }
+
+  private install(regions: readonly Region[]): void {
+    this.runtime.link(regions).forEach((run, i) => {
+      const { tree, blocks, entries } = regions[i]!, { form, needed, sites, ops } = tree, tables = { sites, ops };
+      const slot = this.threaded !== null && tree.functions !== null ? this.threaded.slot(run, tables) : null;
+      const total = blocks.reduce((sum, b) => sum + b.instructions.length, 0);
+      const promoteAt = form === "plain" && !tree.onlyPlain ? this.promoteAfter * total : Infinity;
+      for (const [at, argument] of entries) {
+        at.code = { run, entry: argument, form, slot, needed, tables, blocks, total, promoteAt, entered: 0, instructions: 0 };
+        this.threaded?.open(at, at.code);
+      }
+    });
   }
 
   /** Blocks reached from `entry` that have been executed and whose pages the instruction TLB holds, nearest first. */

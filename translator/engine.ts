@@ -23,6 +23,9 @@ const SLICE_LIMIT = 100_000;
 /** Times a block is executed on its own before its region is compiled. */
 const HOT = 8000;
 
+/** Regions made at once, at most: a module of WebAssembly costs some tenths of a millisecond, however little is in it. */
+const REGIONS = 8;
+
 /** Times a block is interpreted before it gets code of its own (copy-and-patch.ts), and blocks that get it at once. */
 const WARM = 1000, BATCH = 96;
 
@@ -36,9 +39,6 @@ const DELIVERIES_AT_ONCE = 1;
 
 /** A guest that is halted has died when this much virtual time and this many timers have passed over it without an instruction. */
 const DEAD_SECONDS = 10, DEAD_WAKES = 100;
-
-/** The same for a block that a region includes already, as a multiple. */
-const INNER = 16;
 
 /**
  * Instructions after which a region is left while it is new, so that code the host has optimised meanwhile is entered
@@ -72,6 +72,8 @@ export interface EngineOptions {
   readonly batch?: number;
   /** Times a block is executed on its own before its region is compiled (default 8000). */
   readonly hot?: number;
+  /** Regions made at once (default 8; less where `hot` is, one for each thousandth part of it). */
+  readonly regions?: number;
   /** Instructions executed in a region's plain code, for each instruction it has, before it is made as asm.js (0: at once, the default where the host has WebAssembly; else 500). */
   readonly promote?: number;
   /** Told of what executes in MODE_TRANSLATED (dbt). */
@@ -141,7 +143,7 @@ export class Engine {
     machine.clock.onReschedule = () => { cpu.recheck = true; };
     cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
-    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.threaded, this.hot, options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
+    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.threaded, this.hot, options.regions ?? Math.min(REGIONS, Math.ceil(this.hot / HOT * REGIONS)), options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */
@@ -418,12 +420,7 @@ export class Engine {
 
   /** Has a block compiled if that is worth it. */
   private consider(block: Block): void {
-    if (this.compiler !== null && block.heat * block.weight >= this.hot && this.worthCompiling(block)) this.compiler.compile(block);
-  }
-
-  /** A block inside a region is entered on its own seldom, unless the region leaves there. */
-  private worthCompiling(block: Block): boolean {
-    return !block.cold && block.code === null && block.valid && (block.head || block.regions.length === 0 || block.heat >= this.hot * INNER);
+    if (this.compiler !== null && block.heat * block.weight >= this.hot && this.compiler.worth(block)) this.compiler.compile(block);
   }
 
   private dispatchToBreakpoint(): void {

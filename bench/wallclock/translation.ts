@@ -1,5 +1,6 @@
 import { webAssembly } from "../../hypervisor/webassembly.js";
 import type { Block } from "../../translator/block.js";
+import { encodeModule } from "../../translator/codegen/asm-module.js";
 import { type RegionTree, regionTree } from "../../translator/codegen/region.js";
 import type { Form } from "../../translator/codegen/region-code.js";
 import { compileModule, compileText } from "../../translator/codegen/runtime.js";
@@ -43,11 +44,11 @@ export function translationRows(boot: () => Vm): Row[] {
       ...(form === "asm" && webAssembly !== null ? [
         step("WebAssembly encoding", (regions) => {
           const trees = regions.map(tree);
-          return (_blocks, k) => trees[k]!.encode!(PAGES);
+          return (_blocks, k) => encodeModule(trees[k]!.functions!, PAGES);
         }),
         step("WebAssembly.Module", (regions) => {
           const trees = regions.map(tree);
-          return (_blocks, k) => compileModule(trees[k]!.encode!, PAGES);
+          return (_blocks, k) => compileModule(trees[k]!.functions!, PAGES);
         }),
       ] : [
         step("astring", (regions) => {
@@ -84,8 +85,8 @@ function decoding(vm: Vm): (blocks: readonly Block[]) => void {
 const PAGES = 1024;
 
 /** As the engine does it, whatever the form is. */
-function compile({ form, print, encode }: RegionTree): void {
-  if (encode !== null && webAssembly !== null) compileModule(encode, PAGES);
+function compile({ form, print, functions }: RegionTree): void {
+  if (functions !== null && webAssembly !== null) compileModule(functions, PAGES);
   else compileSource(form, print());
 }
 

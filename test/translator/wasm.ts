@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { webAssembly } from "../../hypervisor/webassembly.js";
 import { parseFunction } from "../../translator/codegen/ast.js";
-import { asmModule } from "../../translator/codegen/asm-module.js";
+import { asmModule, encodeModule } from "../../translator/codegen/asm-module.js";
 import { relayed, FOREIGN } from "../../translator/codegen/foreign.js";
 import { parametersOf } from "../../translator/codegen/splice.js";
 import { Bytes, IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "../../translator/codegen/wasm-binary.js";
@@ -41,7 +41,7 @@ function both(source: string): { text: (a: number, b: number) => number; wasm: (
   const tree = parseFunction(source);
   const memory = new webAssembly!.Memory({ initial: 256, maximum: 256 });
   const made = asmModule("f", parametersOf(tree), tree.body.body, { read: 0, write: 0, sites: [], stack: null });
-  const instance = new webAssembly!.Instance(new webAssembly!.Module(made.encode(256)), {
+  const instance = new webAssembly!.Instance(new webAssembly!.Module(encodeModule(made.functions, 256)), {
     [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: {},
   });
   const heap = new ArrayBuffer(1 << 24);
@@ -102,7 +102,7 @@ test("a module says which of its ifs are seldom taken (WebAssembly/branch-hintin
   const tree = parseFunction(`function f(a, b) {
     X: { if (a < b) { a = b; } if (a === 7) { $e = 1; break X; } if (b === 8) { i32[1] = 2; } else { a = slow_load8(a, 0); if (i32[2]) { break X; } } i32[1] = a; }
   }`);
-  const module = asmModule("f", parametersOf(tree), tree.body.body, { read: 0, write: 0, sites: [], stack: null }).encode(256);
+  const module = encodeModule(asmModule("f", parametersOf(tree), tree.body.body, { read: 0, write: 0, sites: [], stack: null }).functions, 256);
   const [section] = webAssembly!.Module.customSections(new webAssembly!.Module(module), "metadata.code.branch_hint");
   const bytes = [...new Uint8Array(section!)];
   // One function, number 1 behind the import; three hints of one byte.

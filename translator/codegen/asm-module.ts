@@ -51,14 +51,19 @@ export function pureFunction(name: string): AsmFunction {
 export interface AsmModule {
   /** Its text: linked with the standard library, an object that has the functions it calls and that are not its own, and the heap. */
   readonly print: () => string;
-  /** The same as a module of WebAssembly, for a heap of `pages` pages of WebAssembly's. */
-  readonly encode: (pages: number) => Uint8Array;
+  /** The functions of its own, for encodeModule. */
+  readonly functions: readonly AsmFunction[];
 }
 
 export function asmModule(name: string, parameters: readonly string[], body: readonly Statement[], context: AccessContext): AsmModule {
   const main = asmFunction(name, parameters, body, false, context);
   const mains = [main, ...stackFunctions(main, context)];
-  return { print: () => printModule(mains), encode: (pages) => encodeFunctions(mains, pages, FOREIGN) };
+  return { print: () => printModule(mains), functions: mains };
+}
+
+/** Modules as one of WebAssembly, which exports all of `functions`, for a heap of `pages` pages of WebAssembly's. Those of one name must be one function. */
+export function encodeModule(functions: readonly AsmFunction[], pages: number): Uint8Array {
+  return encodeFunctions([...new Set(functions)], pages, FOREIGN);
 }
 
 const stack = new Map<string, AsmFunction>();

@@ -45,8 +45,8 @@ export interface RegionTree extends RegionTables {
   readonly onlyPlain: boolean;
   /** The body of a function of `soft`, or a module of asm.js. */
   readonly print: Printer;
-  /** The module as WebAssembly; null for plain code. */
-  readonly encode: AsmModule["encode"] | null;
+  /** Those of the module, whose first is its export; null for plain code. */
+  readonly functions: AsmModule["functions"] | null;
   readonly needed: number;
   /** Blocks where it may leave in the middle of its work: it must be possible to enter there. */
   readonly heads: readonly Block[];
@@ -469,7 +469,7 @@ class RegionBuilder {
 
   // ---- the function ------------------------------------------------------------------------------------------------
 
-  private assemble(body: Statement[]): Pick<RegionTree, "print" | "encode"> {
+  private assemble(body: Statement[]): Pick<RegionTree, "print" | "functions"> {
     const { used, written, flagsWritten, x87, pending, user } = this.context;
     const registers = [0, 1, 2, 3, 4, 5, 6, 7].filter((r) => (used & 1 << r) !== 0);
     const flags: [string, number][] = [[FLAG_OP, S.CC_OP], [FLAG_DST, S.CC_DST], [FLAG_SRC, S.CC_SRC], [FLAG_AUX, S.CC_AUX]];
@@ -483,7 +483,7 @@ class RegionBuilder {
     const filled = fillMarkers(body, spill, reload);
     const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
     if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites, stack: { accesses: this.context.stack, user } });
-    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), encode: null };
+    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), functions: null };
   }
 }
 

@@ -7,7 +7,7 @@ import { loadTimeStamp, timeStampDenied } from "../../hypervisor/model-specific-
 import { arithmeticFlags, carryFlag, condition, parity } from "../../hypervisor/flags.js";
 import { highestBit, lowestBit, mulhs, mulhu, reverseBytes } from "../isa/semantics/subset.js";
 import { Retry } from "../../hypervisor/trap.js";
-import type { AsmModule } from "./asm-module.js";
+import { type AsmFunction, encodeModule } from "./asm-module.js";
 import { flagFunctions } from "./flag-functions.js";
 import { lentClock } from "./time-stamp.js";
 import { REGION_CALLS, relayed } from "./foreign.js";
@@ -16,7 +16,6 @@ import type { Op } from "../interpreter/bind.js";
 import { memoryAccess, type SlowAccesses, type SlowLoad, type SlowStore, slowName, SORTS } from "./memory-access.js";
 import { type RegionTree, TSC_DONE, TSC_LEAVE, TSC_REFUSED } from "./region.js";
 import type { Form, RegionTables } from "./region-code.js";
-import type { Printer } from "./shell.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 import { DOUBLE, DOUBLE_WORDS, P, SINGLE, SINGLE_WORDS } from "./x87-pairs.js";
 import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
@@ -47,10 +46,13 @@ export function compileText(form: Form, source: string, name: string): (...value
   return code as (...values: never[]) => unknown;
 }
 
-/** Compiles a region of asm.js by way of WebAssembly, for a heap of `pages` of its pages. */
-export function compileModule(encode: AsmModule["encode"], pages: number): WasmModule {
-  return new webAssembly!.Module(encode(pages));
+/** Compiles regions of asm.js by way of WebAssembly, for a heap of `pages` of its pages. */
+export function compileModule(functions: readonly AsmFunction[], pages: number): WasmModule {
+  return new webAssembly!.Module(encodeModule(functions, pages));
 }
+
+/** A region's code to be made runnable, for user or supervisor code. */
+export interface Unlinked { readonly tree: RegionTree; readonly name: string; readonly user: boolean }
 
 /**
  * The slow halves of generated code's memory accesses. An access that the interpreter must make (MMIO, or a write to
@@ -123,23 +125,29 @@ export class Runtime {
     return number === 0 ? this.entered : this.regions[number]!;
   }
 
-  /** Makes a region's code runnable. */
-  link({ form, print, encode, ops, sites }: RegionTree, name: string, user: boolean): Run {
-    if (encode !== null) return this.linkModule(encode, print, name);
+  /** Makes the code of regions runnable, as far as it can in one module: each costs the host some tenths of a millisecond, however little is in it. */
+  link(regions: readonly Unlinked[]): Run[] {
+    const runs = new Map<Unlinked, Run>();
+    if (this.cpu.heap.memory !== null) for (const module of modulesOf(regions)) this.linkModule(module, runs);
+    return regions.map((region) => runs.get(region) ?? this.linkText(region));
+  }
+
+  private linkText({ tree: { form, print, ops, sites }, name, user }: Unlinked): Run {
+    const make = compileText(form, print(), name) as (...values: unknown[]) => Run;
+    if (form === "asm") return make(globalThis, this.foreign, this.cpu.heap.buffer);
     const op = (k: number): boolean => {
       ops[k]!();
       return this.leave;
     };
-    const make = compileText(form, print(), name) as (...values: unknown[]) => Run;
     return make(...this.values[user ? 1 : 0], op, ops, (budget: number) => this.fault(budget, sites));
   }
 
-  private linkModule(encode: AsmModule["encode"], print: Printer, name: string): Run {
+  private linkModule(regions: readonly Unlinked[], runs: Map<Unlinked, Run>): void {
     const { buffer, memory } = this.cpu.heap;
-    if (memory === null) return (compileText("asm", print(), name) as (...values: unknown[]) => Run)(globalThis, this.foreign, buffer);
     this.relay ??= this.relays();
-    const module = compileModule(encode, buffer.byteLength / WASM_PAGE_BYTES);
-    return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay }).exports[name] as Run;
+    const module = compileModule(regions.flatMap(({ tree }) => tree.functions!), buffer.byteLength / WASM_PAGE_BYTES);
+    const { exports } = new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: this.relay });
+    for (const region of regions) runs.set(region, exports[region.name] as Run);
   }
 
   private relays(): Readonly<Record<string, unknown>> {
@@ -310,4 +318,16 @@ export class Runtime {
       if ((memory.kindOf(pa >>> 12) & FRAME_ROM) === 0) heap.u8[RAM_BASE + pa] = value >>> (8 * i);
     }
   }
+}
+
+/** Those that have functions for a module, in as few as go: user and supervisor code's accesses have the same names, and so may regions of two address spaces. */
+function modulesOf(regions: readonly Unlinked[]): Unlinked[][] {
+  const modules: Unlinked[][] = [];
+  for (const region of regions) {
+    if (region.tree.functions === null) continue;
+    const module = modules.find(([first, ...others]) => first!.user === region.user && ![first!, ...others].some(({ name }) => name === region.name));
+    if (module === undefined) modules.push([region]);
+    else module.push(region);
+  }
+  return modules;
 }
