@@ -7,8 +7,8 @@ import { flagFunctions } from "../../translator/codegen/flag-functions.js";
 import { RecordArea } from "../../translator/interpreter/records.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { Random } from "../isa/random.js";
-import { assemble, call, dec, EBX, ECX, HLT, inc, jnz, label, mov, RET } from "./asm.js";
-import { CALM, CODE, Rig } from "./rig.js";
+import { assemble, call, dec, EAX, EBX, ECX, EDI, ESI, HLT, inc, jnz, label, mov, pop, RET, word } from "./asm.js";
+import { CALM, CODE, DATA, ON_DEMAND, READ_ONLY, Rig } from "./rig.js";
 import { runEverywhere } from "./tiers.js";
 
 const name = suite("threaded");
@@ -81,6 +81,19 @@ name("without room for records everything is forgotten and goes on", () => {
     rig.start(image, CODE, CALM);
     rig.run(1000);
     assert.is(rig.cpu.i32[EBX], 2 * ROUNDS, `${recordBytes}`);
+  }
+});
+
+name("XCHG and XADD write both operands: of one register named twice, of its two bytes, of memory at the register, and of none where the write faults (SDM vol. 2)", () => {
+  const forms = [
+    [0x87, 0xd8], [0x87, 0xdb], [0x86, 0xe0], [0x86, 0xc0], [0x66, 0x87, 0xd8], [0x87, 0x1e], [0x86, 0x3e], [0x66, 0x87, 0x1e], [0x87, 0x36], [0x66, 0x87, 0x36],
+    [0x0f, 0xc1, 0xd8], [0x0f, 0xc1, 0xdb], [0x0f, 0xc0, 0xe0], [0x0f, 0xc0, 0xc0], [0x66, 0x0f, 0xc1, 0xd8], [0xf0, 0x0f, 0xc1, 0x1e], [0x0f, 0xc0, 0x3e], [0x0f, 0xc1, 0x36],
+  ];
+  for (const address of [DATA + 0x10, DATA + 0xffe, READ_ONLY + 4, ON_DEMAND + 8]) {
+    for (const form of forms) {
+      const turn = [mov(ESI, address), mov(EAX, 0x12345678), mov(EBX, -0x7fedcba9), [0xc7, 0x05, ...word(DATA + 0x10), ...word(0x7fffff01)], form, [0x9c], pop(EDI)];
+      runEverywhere(CODE, [label("start"), mov(ECX, 6), label("again"), ...turn, dec(ECX), jnz("again"), HLT], { scenario: { user: true, faults: 3, recovery: [CODE] }, instructions: 120 }, () => {});
+    }
   }
 });
 

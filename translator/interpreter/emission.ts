@@ -47,7 +47,7 @@ export function instructionShape(instruction: Instruction, next: number, mode: n
   return { key, names, values, user };
 }
 
-/** The tree of an instruction's shape; null for what has none: a second result. */
+/** The tree of an instruction's shape; null for what has none. */
 export function shapeTree(instruction: Instruction, semantics: Inline): Statement[] | null {
   return new Emission(instruction, semanticWidth(instruction), UNKNOWN).statements(semantics);
 }
@@ -93,6 +93,9 @@ function memoryShape({ seg, base, index, scale, disp, addrSize, size }: MemOpera
 /** The function of (segment register, offset, bytes, whether it is written) that trees call; see segmentation.ts. */
 export const SEGMENT_ADDRESS = "segmentAddress";
 
+/** The local for what the second operand gets. */
+const SECOND = "second";
+
 const zero = A.literal(0);
 /** A word of the heap, and what sets it. */
 export const word = (index: number): Expression => A.element("i32", A.literal(index));
@@ -117,6 +120,8 @@ class Emission implements Vocabulary {
   /** Flags are written. */
   writes = false;
   private refused = false;
+  /** The body has a value for the second operand too. */
+  private second = false;
   /** Statements before the body. */
   private readonly before: Statement[] = [];
 
@@ -126,12 +131,11 @@ class Emission implements Vocabulary {
     this.op = op;
   }
 
-  /** null for what the plain closures had better do: a second result. */
+  /** null for what is not in the vocabulary here. */
   statements(semantics: Inline): Statement[] | null {
     const { instruction, z } = this;
     const [first, second, third] = instruction.operands;
     const rights = semantics.access === "" ? [] : semantics.access.split(",");
-    if (rights[1] === "rw") return null;
     const { before } = this;
     const written = rights[0]?.includes("w") === true && first !== undefined ? first : null;
     if (written?.kind === "mem") before.push(A.constant("m", this.linear(written, 0, true)));
@@ -149,8 +153,10 @@ class Emission implements Vocabulary {
     const { statements, result } = expandInline(treeOf(semantics.fn), [A.literal(z), a, b, c], this);
     if (this.refused) return null;
     const asked = this.asks ? FLAG_WORDS.filter(([name]) => A.mentions(result, name) || A.mentions(statements, name)) : [];
-    const out = [...before, ...asked.map(([name, index]) => A.constant(name, word(index))), ...statements];
+    const declared = this.second ? [A.variables([SECOND], () => null)] : [];
+    const out = [...declared, ...before, ...asked.map(([name, index]) => A.constant(name, word(index))), ...statements];
     if (result !== null && instruction.row.ends !== null) out.push(A.statement(setWord(S.EIP, result)));
+    else if (result !== null && written !== null && this.second) out.push(...this.exchange(written, result));
     else if (result !== null && written !== null) out.push(A.statement(this.store(written, result)));
     return out;
   }
@@ -183,7 +189,18 @@ class Emission implements Vocabulary {
 
   private store(operand: Operand, value: Expression): Expression {
     if (operand.kind === "mem") return A.call(`store${this.z}`, [A.identifier("m"), value, zero]);
-    return A.assignElement(this.z === 32 ? "i32" : this.z === 16 ? "u16" : "u8", named("r", 0), value);
+    return this.setRegister(0, value);
+  }
+
+  private setRegister(k: number, value: Expression): Expression {
+    return A.assignElement(this.z === 32 ? "i32" : this.z === 16 ? "u16" : "u8", named("r", k), value);
+  }
+
+  /** Both results. Of one register named twice the first operand's value stays; a store that leaves changes nothing. */
+  private exchange(first: Operand, result: Expression): Statement[] {
+    const other = A.statement(this.setRegister(1, A.identifier(SECOND)));
+    if (first.kind === "mem") return [A.statement(this.store(first, result)), other];
+    return [A.constant("first", result), other, A.statement(this.store(first, A.identifier("first")))];
   }
 
   // ---- Vocabulary --------------------------------------------------------------------------------------------------
@@ -250,9 +267,10 @@ class Emission implements Vocabulary {
     return zero;
   }
 
-  write(): Expression {
-    this.refused = true;
-    return zero;
+  write(member: string, value: Expression): Expression {
+    if (member !== "second") this.refused = true;
+    this.second = true;
+    return A.assign(SECOND, value);
   }
 
   fork(): number {
