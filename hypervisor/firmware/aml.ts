@@ -8,38 +8,41 @@ export type Aml = readonly number[];
 const OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_SCOPE = 0x10, OP_BUFFER = 0x11,
   OP_PACKAGE = 0x12, OP_EXT = 0x5b, EXT_DEVICE = 0x82, ROOT = 0x5c, DUAL_NAME = 0x2e;
 
+/** By concat, which copies runs of numbers as they are; a spread goes through each by the iterator's protocol. */
+function joined(first: number, ...parts: Aml[]): Aml { return [first].concat(...parts as number[][]); }
+
 function word(value: number): Aml { return [value & 0xff, value >>> 8 & 0xff]; }
-function dword(value: number): Aml { return [...word(value), ...word(value >>> 16)]; }
+function dword(value: number): Aml { return [value & 0xff, value >>> 8 & 0xff, value >>> 16 & 0xff, value >>> 24]; }
 
 /** A constant, in its shortest form. */
 export function integer(value: number): Aml {
   if (value === 0) return [OP_ZERO];
   if (value === 1) return [OP_ONE];
   if (value <= 0xff) return [OP_BYTE, value];
-  return value <= 0xffff ? [OP_WORD, ...word(value)] : [OP_DWORD, ...dword(value)];
+  return value <= 0xffff ? joined(OP_WORD, word(value)) : joined(OP_DWORD, dword(value));
 }
 
 /** A length in front of `body` that counts itself. */
 function withLength(body: Aml): Aml {
   const n = body.length;
-  if (n + 1 < 0x40) return [n + 1, ...body];
+  if (n + 1 < 0x40) return joined(n + 1, body);
   const bytes = n + 2 < 0x1000 ? 2 : 3;
   const total = n + bytes;
-  return [(bytes - 1) << 6 | total & 0xf, total >>> 4 & 0xff, ...(bytes === 3 ? [total >>> 12 & 0xff] : []), ...body];
+  return joined((bytes - 1) << 6 | total & 0xf, [total >>> 4 & 0xff], bytes === 3 ? [total >>> 12 & 0xff] : [], body);
 }
 
 /** A path such as `\_SB`, `PCI0` or `\_SB.PCI0`: segments are padded to four characters. */
-function path(text: string): Aml {
+function path(text: string): number[] {
   const root = text.startsWith("\\") ? [ROOT] : [];
   const segments = text.replace("\\", "").split(".").filter(s => s !== "").map(s => [...s.padEnd(4, "_")].map(c => c.charCodeAt(0)));
   if (segments.length === 0) return [...root, 0];
   return [...root, ...(segments.length === 2 ? [DUAL_NAME] : []), ...segments.flat()];
 }
 
-export function name(text: string, value: Aml): Aml { return [OP_NAME, ...path(text), ...value]; }
-export function scope(text: string, ...body: Aml[]): Aml { return [OP_SCOPE, ...withLength([...path(text), ...body.flat()])]; }
-export function device(text: string, ...body: Aml[]): Aml { return [OP_EXT, EXT_DEVICE, ...withLength([...path(text), ...body.flat()])]; }
-export function packageOf(...elements: Aml[]): Aml { return [OP_PACKAGE, ...withLength([elements.length, ...elements.flat()])]; }
+export function name(text: string, value: Aml): Aml { return joined(OP_NAME, path(text), value); }
+export function scope(text: string, ...body: Aml[]): Aml { return joined(OP_SCOPE, withLength(path(text).concat(...body as number[][]))); }
+export function device(text: string, ...body: Aml[]): Aml { return joined(OP_EXT, [EXT_DEVICE], withLength(path(text).concat(...body as number[][]))); }
+export function packageOf(...elements: Aml[]): Aml { return joined(OP_PACKAGE, withLength(joined(elements.length, ...elements))); }
 
 /** A Plug and Play identifier (`PNP0A03`), compressed to a number. */
 export function eisaId(id: string): Aml {
