@@ -1,4 +1,5 @@
 import { fstatSync, readFileSync } from "node:fs";
+import { isatty } from "node:tty";
 
 const CTRL_A = 1;
 
@@ -71,17 +72,19 @@ export class ConsoleInput {
 
   /** Gives the terminal back and lets the process end. */
   close(): void {
-    if (process.stdin.isTTY && this.open) process.stdin.setRawMode(false);
-    if (this.open) process.stdin.destroy();
+    if (!this.open) return;
+    if (process.stdin.isTTY) process.stdin.setRawMode(false);
+    process.stdin.destroy();
     this.open = false;
   }
 }
 
+/** Without `process.stdin`, which is a stream to be made first. */
 function stdinKind(): "none" | "file" | "stream" {
   try {
     const stat = fstatSync(0);
     if (stat.isFile()) return "file";
-    return stat.isCharacterDevice() && !process.stdin.isTTY ? "none" : "stream";
+    return stat.isCharacterDevice() && !isatty(0) ? "none" : "stream";
   } catch {
     return "none";
   }
