@@ -23,6 +23,9 @@ const SLICE_LIMIT = 100_000;
 /** Times a block is executed on its own before its region is compiled. */
 const HOT = 8000;
 
+/** Handlers of threaded code compiled at once. */
+const HANDLERS = 32;
+
 /** Regions made at once, at most: a module of WebAssembly costs some tenths of a millisecond, however little is in it. */
 const REGIONS = 8;
 
@@ -70,6 +73,8 @@ export interface EngineOptions {
   readonly warm?: number;
   /** Blocks that get it at once (default 96). */
   readonly batch?: number;
+  /** Handlers of threaded code compiled at once (default 32). */
+  readonly handlers?: number;
   /** Times a block is executed on its own before its region is compiled (default 8000). */
   readonly hot?: number;
   /** Regions made at once (default 8; less where `hot` is, one for each thousandth part of it). */
@@ -129,7 +134,7 @@ export class Engine {
     const compiled = (options.jit ?? true) && Compiler.available();
     const [warm, hot] = compiled ? [options.warm ?? WARM, this.hot] : [Infinity, Infinity];
     const threaded = specialised && (options.threaded ?? true) && Threaded.available(this.cpu);
-    this.threaded = threaded ? new Threaded(this.cpu, hot, { warm, batch: options.batch ?? BATCH, bytes: options.recordBytes }) : null;
+    this.threaded = threaded ? new Threaded(this.cpu, hot, { warm, batch: options.batch ?? BATCH, handlers: options.handlers ?? HANDLERS, bytes: options.recordBytes }) : null;
     this.builder = new BlockBuilder(this.cpu, this.translation, specialised, this.threaded, options.features);
     const tally = (event: number, words: number): void => machine.ledger.tally(event, this.cpu.i32.subarray(words, words + 2));
     tally(machine.ledger.id("instruction.string"), S.STRING_TALLY);

@@ -143,7 +143,7 @@ function enter(target: Target, random: Random, mode: Mode): void {
 
 /** A machine with the tables in it; each case gets fresh ones, fresh code and another state. */
 function begin(strategy: StrategyName, random: Random): Batch {
-  const target = createTarget(strategy, random.pick([{}, { hot: 2 }, { hot: 3, regions: 2 }, { warm: 2, batch: 1, hot: 20 }]));
+  const target = createTarget(strategy, random.pick([{}, { hot: 2, handlers: 1 }, { hot: 3, regions: 2 }, { warm: 2, batch: 1, hot: 20 }]));
   const { machine: { cpu, ledger }, engine, memory } = target;
   let idle = 0;
   ledger.onIdle = () => { if (++idle > IDLE_LIMIT) engine.stop(); };

@@ -13,7 +13,7 @@ export const TIERS = { interpreted: { jit: false }, generated: { hot: 1 }, templ
 export function engineExecute(tier: keyof typeof TIERS): Execute {
   const bench = createBench();
   const { machine } = bench;
-  const engine = new Engine(machine, TIERS[tier]);
+  const engine = new Engine(machine, { handlers: 1, ...TIERS[tier] });
   bench.ended = () => engine.stop();
   const once: Execute = (code, input) => {
     load(bench, code, input);

@@ -37,7 +37,7 @@ const variants: Variant[] = [
   { name: "templates", rig: new Rig({ ...TEMPLATES, blockCapacity: 20_000 }), piece: whole },
   { name: "templates, then regions, random pieces", rig: new Rig({ warm: 2, batch: 3, hot: 7, blockCapacity: 2000 }), piece: (random) => () => 1 + random.below(random.pick([40, 1000])) },
   { name: "specialised closures", rig: new Rig({ jit: false, threaded: false }), piece: whole },
-  { name: "hot 3 by 7", rig: new Rig({ hot: 3, blockCapacity: 20_000 }), piece: () => () => 7 },
+  { name: "hot 3 by 7, handlers late", rig: new Rig({ hot: 3, handlers: 20, blockCapacity: 20_000 }), piece: () => () => 7 },
   { name: "hot 6, three regions at once, random pieces", rig: new Rig({ hot: 6, regions: 3, blockCapacity: 400 }), piece: (random) => () => 1 + random.below(random.pick([3, 40, 1000])) },
 ];
 const reference = new Rig({ jit: false });

@@ -136,7 +136,7 @@ export class Rig {
         this.touched(value + size);
       },
     };
-    this.engine = new Engine(machine, options);
+    this.engine = new Engine(machine, { handlers: 1, ...options });
   }
 
   /** A device was touched: now and then it raises its line, or moves a timer. */

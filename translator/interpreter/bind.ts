@@ -103,7 +103,7 @@ export class Binder {
     if (semantics.kind === "inline") {
       if (hook !== undefined) return this.bindHooked(this.bindInline(instruction, semantics.fn, semantics.access, next, mode), hook, instruction, eip, next);
       const { threaded } = this;
-      const record = threaded?.instruction(instruction, semantics, next, mode) ?? 0;
+      const record = threaded?.instruction(instruction, semantics, next, mode, () => this.bindInline(instruction, semantics.fn, semantics.access, next, mode).op) ?? 0;
       const op = record !== 0 ? (): void => threaded!.one(record) : this.specialiser?.bind(instruction, semantics, next, mode) ?? null;
       if (op !== null) return { op, ends: row.ends !== null, transfers: row.ends !== null, anywhere: row.ends === null, record };
       return this.bindInline(instruction, semantics.fn, semantics.access, next, mode);

@@ -16,6 +16,9 @@ import * as R from "./records.js";
  */
 export const CHAIN_LOOK_UP = 0, CHAIN_MISSED = 1, CHAIN_HOT = 2, CHAIN_LEFT = 3, CHAIN_REFUSED = 4, CHAIN_COUNTED = 5;
 
+/** Executes the instruction of a record by a closure (handlers.ts). */
+export const STAND_IN = "lent";
+
 /** Instructions an entrance counts before they are taken down. */
 const COUNTED = 0x3fffffff;
 
@@ -29,6 +32,8 @@ const LOOPS: Readonly<Record<string, string>> = {
   /** Executes one instruction. */
   one: `(p) => { ${INDIRECT}(p, ${recordWord(0)}(p)); }`,
   closures: `(p) => { closure(${recordWord(1)}(p)); }`,
+  /** Executes one whose handler is not there yet. */
+  standIn: `(p) => { ${STAND_IN}(p); }`,
   /** Executes a block until S.END, \`end\` at first; gives how many instructions. */
   block: `(b, end) => {
     let i = 0, p = 0;

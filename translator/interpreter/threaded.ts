@@ -1,30 +1,28 @@
-import type { Statement } from "acorn";
 import type { Cpu } from "../../hypervisor/cpu.js";
 import * as S from "../../hypervisor/cpu-state.js";
 import { PAGE_SIZE, RAM_BASE } from "../../hypervisor/heap.js";
 import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
-import { type AsmFunction, asmFunction, encodeFunctions, pureFunction } from "../codegen/asm-module.js";
-import * as A from "../codegen/ast.js";
+import { encodeFunctions, pureFunction } from "../codegen/asm-module.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
 import { relayed, type Signatures } from "../codegen/foreign.js";
 import { slowName, SORTS } from "../codegen/memory-access.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
-import { recordWord } from "../codegen/wasm-encode.js";
 import type { Block } from "../block.js";
 import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
 import type { Instruction } from "../isa/instruction.js";
 import type { Op } from "./bind.js";
 import { CodeBatches } from "./code-batches.js";
-import { blocksModule, CLOSURE, HANDLER_CALLS, type Source, TEMPLATE_CALLS } from "./copy-and-patch.js";
+import { blocksModule, CLOSURE, HANDLER_CALLS, TEMPLATE_CALLS } from "./copy-and-patch.js";
 import { FunctionTable } from "./function-table.js";
-import { type Inline, instructionShape, SEGMENT_ADDRESS, type Shape, shapeTree } from "./emission.js";
+import { Handlers } from "./handlers.js";
+import { type Inline, instructionShape, SEGMENT_ADDRESS } from "./emission.js";
 import { withinPages } from "../codegen/unaligned.js";
 import * as R from "./records.js";
-import { loopFunctions, type Loops } from "./threaded-loops.js";
-import { checkedAddress, interpreterAccesses, slowAccesses } from "./slow-accesses.js";
+import { loopFunctions, type Loops, STAND_IN } from "./threaded-loops.js";
+import { checkedAddress, slowAccesses } from "./slow-accesses.js";
 
-/** As in EngineOptions: `warm`, `batch`, `recordBytes`. */
-export interface ThreadedOptions { readonly warm: number; readonly batch: number; readonly bytes: number | undefined }
+/** As in EngineOptions: `warm`, `batch`, `handlers`, `recordBytes`. */
+export interface ThreadedOptions { readonly warm: number; readonly batch: number; readonly handlers: number; readonly bytes: number | undefined }
 
 /** Times as many executions as made it wait after which a block waits no more. */
 const PATIENCE = 2;
@@ -37,19 +35,16 @@ const NOTES = 64;
 
 /** The handler of instructions that have a closure and no shape; its record's value is the closure's number. */
 const CLOSURE_HANDLER = 0;
-const CLOSURES: Signatures = { [CLOSURE]: TEMPLATE_CALLS[CLOSURE]! };
+const LOOP_CALLS: Signatures = { [CLOSURE]: TEMPLATE_CALLS[CLOSURE]!, [STAND_IN]: { parameters: 1, result: false } };
 const HANDLER = { parameters: 1, result: false };
 
-/** Modules by what they are for and the heap's pages: made once a process. null: a shape that has no tree. */
-const modules = new Map<string, WasmModule | null>();
+/** Modules by what they are for and the heap's pages: made once a process. */
+const modules = new Map<string, WasmModule>();
 
-function moduleOf(key: string, pages: number, make: () => Uint8Array | null): WasmModule | null {
+function moduleOf(key: string, pages: number, make: () => Uint8Array): WasmModule {
   const full = `${pages} ${key}`;
   let module = modules.get(full);
-  if (module === undefined) {
-    const bytes = make();
-    modules.set(full, module = bytes === null ? null : new webAssembly!.Module(bytes));
-  }
+  if (module === undefined) modules.set(full, module = new webAssembly!.Module(make()));
   return module;
 }
 
@@ -66,9 +61,7 @@ export class Threaded {
   private readonly heap: Readonly<Record<string, unknown>>;
   private readonly functions: Readonly<Record<string, unknown>>;
   private readonly pages: number;
-  /** Handlers by shape; -1: none. What they are made of by their numbers. */
-  private readonly handlers = new Map<string, number>();
-  private readonly sources: (Source | undefined)[] = [];
+  private readonly handlers: Handlers;
   private closures: Op[] = [];
   private blocks: Block[] = [];
   private readonly hot: number;
@@ -83,7 +76,7 @@ export class Threaded {
   }
 
   /** `hot`: times a block is executed before the run loop is to look at it. */
-  constructor(cpu: Cpu, hot: number, { warm, batch, bytes }: ThreadedOptions) {
+  constructor(cpu: Cpu, hot: number, { warm, batch, handlers, bytes }: ThreadedOptions) {
     const { heap } = cpu;
     this.cpu = cpu;
     this.hot = Math.min(hot, NEVER);
@@ -95,14 +88,16 @@ export class Threaded {
     const halves = Object.fromEntries(SORTS.map(({ kind, z }) => [slowName(kind, z), slow[kind][z === 8 ? 0 : z === 16 ? 1 : 2]]));
     const plain = relayed({ ...halves, [SEGMENT_ADDRESS]: checkedAddress(cpu) }, HANDLER_CALLS);
     this.functions = { ...plain, ...withinPages(heap, plain), ...flagFunctions() };
-    const module = moduleOf("loops", this.pages, () => encodeFunctions(loopFunctions(), this.pages, CLOSURES, HANDLER));
-    const closures = relayed({ [CLOSURE]: (k: number) => this.closures[k]!() }, CLOSURES);
-    const exported = this.instance(module!, closures);
+    this.handlers = new Handlers(this.table, this.pages, handlers, (module) => this.instance(module, this.functions));
+    const module = moduleOf("loops", this.pages, () => encodeFunctions(loopFunctions(), this.pages, LOOP_CALLS, HANDLER));
+    const closures = relayed({ [CLOSURE]: (k: number) => this.closures[k]!(), [STAND_IN]: (record: number) => this.handlers.execute(record) }, LOOP_CALLS);
+    const exported = this.instance(module, closures);
     this.loops = exported as unknown as Loops;
     this.table.table.set(CLOSURE_HANDLER, exported["closures"]);
+    this.handlers.standIn = exported["standIn"];
     const pure = moduleOf("pure", 0, () => encodeFunctions([pureFunction("reverseBytes")], 0, {}));
-    const called = { ...this.functions, ...closures, ...this.instance(pure!, {}) };
-    this.batches = new CodeBatches(cpu.i32, this.table, batch, this.sources, (code) => this.instance(new webAssembly!.Module(blocksModule(code, this.pages)), called));
+    const called = { ...this.functions, ...closures, ...this.instance(pure, {}) };
+    this.batches = new CodeBatches(cpu.i32, this.table, batch, this.handlers.sources, (code) => this.instance(new webAssembly!.Module(blocksModule(code, this.pages)), called));
   }
 
   private instance(module: WasmModule, functions: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -111,13 +106,15 @@ export class Threaded {
 
   // ---- records -------------------------------------------------------------------------------------------------------
 
-  /** Record of an instruction that has a shape; 0 when it has none or there is no room. */
-  instruction(instruction: Instruction, semantics: Inline, next: number, mode: number): number {
+  /** Record of an instruction that has a shape; 0 when it has none or there is no room. `closure` is made if its handler is not there yet. */
+  instruction(instruction: Instruction, semantics: Inline, next: number, mode: number, closure: () => Op): number {
     const shape = instructionShape(instruction, next, mode);
     if (shape === null) return 0;
-    let handler = this.handlers.get(shape.key);
-    if (handler === undefined) this.handlers.set(shape.key, handler = this.handler(instruction, semantics, shape));
-    return handler < 0 ? 0 : this.area.allocate([handler], shape.values);
+    const handler = this.handlers.number(instruction, semantics, shape);
+    if (handler < 0) return 0;
+    const record = this.area.allocate([handler], shape.values);
+    if (record !== 0 && this.handlers.waits(handler)) this.handlers.lend(record, closure());
+    return record;
   }
 
   /** Record of an instruction that is a closure; 0 when there is no room. */
@@ -201,17 +198,6 @@ export class Threaded {
     i32[at + R.LOOK_AT] = i32[at + R.CODE] !== 0 ? next : Math.min(next, heat + PATIENCE * this.warm);
   }
 
-  private handler(instruction: Instruction, semantics: Inline, shape: Shape): number {
-    const module = moduleOf(shape.key, this.pages, () => {
-      const body = shapeTree(instruction, semantics);
-      return body === null ? null : encodeFunctions([handlerFunction(shape, body)], this.pages, TEMPLATE_CALLS);
-    });
-    if (module === null) return -1;
-    const index = this.table.add(this.instance(module, this.functions)[shape.key]);
-    this.sources[index] = { instruction, semantics, shape };
-    return index;
-  }
-
   /** There was no room for a record; see clear. */
   get full(): boolean {
     return this.area.full;
@@ -223,6 +209,7 @@ export class Threaded {
     this.closures = [];
     this.blocks = [];
     this.batches.clear();
+    this.handlers.clear();
   }
 
   // ---- execution -----------------------------------------------------------------------------------------------------
@@ -280,9 +267,4 @@ function jumpEntry(eip: number): number {
 /** The instruction TLB's word for the page of a block in a flat code segment (heap.ts). */
 function execWord(physical: number, eip: number): number {
   return RAM_BASE + physical - eip | 1;
-}
-
-function handlerFunction({ key, names, user }: Shape, body: readonly Statement[]): AsmFunction {
-  const values = names.map((name, k) => A.constant(name, A.call(recordWord(k + 1), [A.identifier("p")])));
-  return asmFunction(key, ["p"], [...values, ...body], false, interpreterAccesses(user));
 }
