@@ -41,7 +41,7 @@ export class Compiler {
   private readonly threaded: Threaded | null;
 
   /** `hot` and `promote` as in EngineOptions; `atOnce` regions are made together. */
-  constructor(cpu: Cpu, blocks: BlockCache, threaded: Threaded | null, hot: number, atOnce: number, promote: number, indirectEvent: number | null) {
+  constructor(cpu: Cpu, blocks: BlockCache, threaded: Threaded | null, hot: number, atOnce: number, promote: number) {
     this.cpu = cpu;
     this.threaded = threaded;
     this.blocks = blocks;
@@ -49,7 +49,7 @@ export class Compiler {
     this.warm = Math.floor(hot * WARM);
     this.atOnce = atOnce;
     this.promoteAfter = promote;
-    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), threaded?.regions ?? [], indirectEvent);
+    this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), threaded?.regions ?? []);
   }
 
   /** Whether the host lets code be generated from strings (`node --disallow-code-generation-from-strings` does not). */

@@ -148,7 +148,7 @@ export class Engine {
     machine.clock.onReschedule = () => { cpu.recheck = true; };
     cpu.onRecheck = () => this.leaveBlock();
     cpu.interpretOne = () => this.interpretOne();
-    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.threaded, this.hot, options.regions ?? Math.min(REGIONS, Math.ceil(this.hot / HOT * REGIONS)), options.promote ?? PROMOTE, this.translation?.indirectEvent ?? null) : null;
+    this.compiler = compiled ? new Compiler(cpu, this.blocks, this.threaded, this.hot, options.regions ?? Math.min(REGIONS, Math.ceil(this.hot / HOT * REGIONS)), options.promote ?? PROMOTE) : null;
   }
 
   /** Leaves `run` at the next instruction boundary. */

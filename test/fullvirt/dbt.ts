@@ -16,12 +16,13 @@ const native = (machine: Machine, pic: Line): Installed => ({
 });
 
 /** Runs a program under dbt, with all shadows audited at the end. */
-function translated(code: Code, options: EngineOptions = {}): Finished & { readonly dbt: Dbt } {
+function translated(code: Code, options: EngineOptions = {}, prepare: (machine: Machine) => void = () => {}): Finished & { readonly dbt: Dbt } {
   const made: Dbt[] = [];
   const mutable: { translation?: Dbt["hooks"] } & EngineOptions = { ...options };
   const finished = run(code, (machine, pic) => {
     const dbt = createDbt(machine, pic);
     made.push(dbt);
+    prepare(machine);
     Object.assign(mutable, { translation: dbt.hooks });
     return { strategy: dbt.strategy, write: (pa, from) => dbt.p2m.writeBytes(pa, from), read: (pa, into) => dbt.p2m.readBytes(pa, into) };
   }, mutable);
@@ -82,6 +83,16 @@ test("an instruction that keeps tracing becomes a callout", () => {
 test("counts the same events whichever tier executes", () => {
   const events = [{ jit: false }, { hot: 1 }, { hot: 5 }, { blockCapacity: 3 }].map((options) => translated(miniKernel(), options).machine.ledger.events());
   for (const other of events.slice(1)) assert.equal(other, events[0]);
+});
+
+test("who listens hears the same events in the same order whichever tier executes", () => {
+  const [first, ...others] = [{ jit: false }, { hot: 1 }, { hot: 5 }].map((options) => {
+    const heard: string[] = [];
+    translated(miniKernel(), options, ({ ledger }) => { ledger.listen((name, n) => heard.push(`${name} ${n}`)); });
+    return heard;
+  });
+  assert.ok(first!.includes("dbt.indirect 1"));
+  for (const other of others) assert.equal(other, first);
 });
 
 test("translates each instruction of the kernel once", () => {

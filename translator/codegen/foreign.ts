@@ -13,7 +13,6 @@ export const SLOW_HALVES: Signatures =
 /** What a region calls of JavaScript: slow halves of accesses, the run loop's help. */
 export const REGION_CALLS: Signatures = {
   ...SLOW_HALVES,
-  indirect: { parameters: 0, result: false },
   rdtsc: { parameters: 1, result: true },
   op: { parameters: 1, result: true },
   iterations: { parameters: 1, result: false },

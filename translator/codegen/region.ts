@@ -27,6 +27,9 @@ export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
 /** What `rdtsc` gives: a monitor has it, or it faults; done; done, and the region must be left. */
 export const TSC_REFUSED = 0, TSC_DONE = 1, TSC_LEAVE = 2;
 
+/** Indirect transfers executed that S.INDIRECT_TALLY does not show yet. */
+const INDIRECTS = "$c";
+
 /** Where an irreducible region's dispatching node goes. */
 const DISPATCH = "$d";
 const n = (): Expression => A.identifier(BUDGET_LOCAL);
@@ -35,8 +38,9 @@ const setI32 = (word: number, value: Expression): Statement => A.statement(A.ass
 const add = (e: Expression, k: number): Expression => k === 0 ? e : A.binary(A.binary(e, "+", A.literal(k)), "|", A.literal(0));
 
 /** Whether an event of Ledger.tally is to be counted in its word, and its being counted there. */
+const watched = (tally: number): Expression => A.binary(i32(tally + 1), "!==", A.literal(0));
 const unwatched = (tally: number): Expression => A.binary(i32(tally + 1), "===", A.literal(0));
-const counted = (tally: number): Statement => setI32(tally, A.binary(A.binary(i32(tally), "+", A.literal(1)), "|", A.literal(0)));
+const counted = (tally: number, n: Expression = A.literal(1)): Statement => setI32(tally, A.binary(A.binary(i32(tally), "+", n), "|", A.literal(0)));
 
 /** The code of a region before it is printed, and what it must be given to run. */
 export interface RegionTree extends RegionTables {
@@ -281,10 +285,12 @@ class RegionBuilder {
         ];
       }
     }
-    const out: Statement[] = [A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))])];
-    if ((this.blocks[node]!.mode & S.MODE_TRANSLATED) !== 0) {
-      out.push(A.ifThen(unwatched(S.INDIRECT_TALLY), counted(S.INDIRECT_TALLY), A.statement(A.call("indirect", []))));
-    }
+    const block = this.blocks[node]!, out: Statement[] = [];
+    const counts = block.indirect && (block.mode & S.MODE_TRANSLATED) !== 0;
+    // Who is to be told of it is told by the interpreter: a call in a loop would have V8 keep every local on its stack.
+    if (counts) out.push(A.ifThen(watched(S.INDIRECT_TALLY), this.leaveBehind(A.literal(block.addressOf(block.instructions.length - 1)), 1)));
+    out.push(A.block([...emitted.statements, A.statement(A.assign(TARGET, A.binary(target, "|", A.literal(0))))]));
+    if (counts) out.push(A.statement(A.assign(INDIRECTS, add(A.identifier(INDIRECTS), 1))));
     for (const eip of this.successors[node]!) {
       const s = this.nodeAt(node, eip);
       if (s === undefined) continue;
@@ -310,6 +316,12 @@ class RegionBuilder {
     return this.form === "asm" ? [] : [A.statement(A.assign(LIVE, A.literal(live ? 1 : 0)))];
   }
 
+  /** Counts the indirect transfers that the region has in a local, where there can be any. */
+  private countIndirects(): Statement[] {
+    if (!this.blocks.some(({ indirect, mode }) => indirect && (mode & S.MODE_TRANSLATED) !== 0)) return [];
+    return [counted(S.INDIRECT_TALLY, A.identifier(INDIRECTS)), A.statement(A.assign(INDIRECTS, A.literal(0)))];
+  }
+
   /** Everything in the heap as at the start of instruction `i`: the interpreter's closure runs on it. */
   private spillFor(block: Block, i: number, count: number): Statement[] {
     return [
@@ -325,7 +337,7 @@ class RegionBuilder {
     const slow = this.helper(block, i, count);
     this.emitter.rejoin(known, this.emitter.fork());
     const leave = this.leaveBehind(A.literal(next), count - i - 1);
-    return [call, A.ifThen(A.binary(asked, "===", A.literal(TSC_REFUSED)), A.block(slow), A.block([
+    return [...this.countIndirects(), call, A.ifThen(A.binary(asked, "===", A.literal(TSC_REFUSED)), A.block(slow), A.block([
       A.statement(this.emitter.writeRegister(S.EAX, 32, i32(S.EAX))), A.statement(this.emitter.writeRegister(S.EDX, 32, i32(S.EDX))),
       A.ifThen(A.binary(asked, "===", A.literal(TSC_LEAVE)), leave),
     ]))];
@@ -477,13 +489,15 @@ class RegionBuilder {
     if (pending) spill.push(foldPending());
     if (flagsWritten) spill.push(...flags.map(([name, word]) => setI32(word, A.identifier(name))));
     if (x87) spill.push(A.statement(A.call("xflush", [])));
+    const indirects = this.countIndirects();
+    spill.push(...indirects);
     const words = new Map<string, number>([...registers.map((r): [string, number] => [`r${r}`, r]), ...flags]);
     const reload: Statement[] = [...words].map(([name, word]) => A.statement(A.assign(name, i32(word))));
     if (x87) reload.push(A.statement(A.call("xreset", [])));
     const filled = fillMarkers(body, spill, reload);
     const parts = { entry: this.blocks[0]!.eip, body: filled, spill, reload, needed: this.needed, selector: this.graph.dispatcher < 0 ? null : DISPATCH };
     if (this.form === "asm") return asmShell(parts, { ...tablesFor(user), sites: this.context.sites, stack: { accesses: this.context.stack, user } });
-    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), functions: null };
+    return { print: plainShell(parts, [...words.keys(), TARGET, DISPATCH, FLAG_PENDING, FLAG_PATCH, FLAG_FIRST, ...(indirects.length === 0 ? [] : [INDIRECTS]), ...[S.EAX, S.ECX, S.EDX, S.EBX].map(lowByte)]), functions: null };
   }
 }
 

@@ -23,7 +23,7 @@ import { X, X87_NAMES, x87Functions } from "./x87-stack.js";
 /** Names that plain generated code may use, in the order in which they are passed to it. */
 export const RUNTIME_NAMES = [
   "i32", "u8", "u16", "load8", "load16", "load32", "store8", "store16", "store32", "update8", "update16", "update32",
-  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "indirect", "rdtsc",
+  "arithmeticFlags", "carryFlag", "condition", "parity", "mulhu", "mulhs", "reverseBytes", "lowestBit", "highestBit", "rdtsc",
   "x87", "xp", "xd", "xdw", "xs", "xsw", "xslow", ...X87_NAMES, "op", "ops", "fault",
 ] as const;
 
@@ -77,7 +77,7 @@ export class Runtime {
   private readonly regions: readonly RegionTables[];
 
   /** `regions`: tables by S.REGION, which is not 0. */
-  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, regions: readonly RegionTables[], indirectEvent: number | null) {
+  constructor(cpu: Cpu, holdsCode: (pa: number, length: number) => boolean, regions: readonly RegionTables[]) {
     this.regions = regions;
     this.cpu = cpu;
     this.holdsCode = holdsCode;
@@ -86,11 +86,10 @@ export class Runtime {
       load: [this.loader(1), this.loader(2), this.loader(4)], store: [this.storer(1), this.storer(2), this.storer(4)],
       update: [this.updater(1), this.updater(2), this.updater(4)],
     };
-    const indirect = (): void => { if (indirectEvent !== null) cpu.ledger.count(indirectEvent); };
     const rdtsc = this.timeStamp();
     const common = [
       arithmeticFlags, carryFlag, condition, parity, mulhu, mulhs, reverseBytes, lowestBit,
-      highestBit, indirect, rdtsc,
+      highestBit, rdtsc,
       ...this.x87Values(),
     ];
     const views = [heap.i32, heap.u8, heap.u16];
@@ -100,7 +99,7 @@ export class Runtime {
       return [slowName(kind, z), kind === "store" ? this.flaggingStore(slow.store[i]) : this.flaggingLoad(slow[kind][i])];
     });
     this.foreign = {
-      arithmeticFlags, carryFlag, condition, indirect, rdtsc, ...DIVISIONS, ...this.bulk(), ...Object.fromEntries(halves) as Record<string, unknown>,
+      arithmeticFlags, carryFlag, condition, rdtsc, ...DIVISIONS, ...this.bulk(), ...Object.fromEntries(halves) as Record<string, unknown>,
       op: (k: number): boolean => {
         this.region.ops[k]!();
         return this.leave;
