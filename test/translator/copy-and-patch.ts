@@ -38,10 +38,13 @@ name("a block gets code when it has been executed often enough, its batch is ful
 
 name("its executions count, and a region takes its place", () => {
   const { rig, labels } = loop({ warm: 2, batch: 1, hot: 30 });
-  const { code } = rig.engine.blocks.find(labels["again"]!, labels["again"]!, rig.cpu.i32[S.MODE]!) ?? {};
-  const f = rig.engine.blocks.find(labels["f"]!, labels["f"]!, rig.cpu.i32[S.MODE]!)!;
-  assert.ok(code != null || f.code !== null);
-  assert.ok(f.heat >= 30 || f.regions.length !== 0);
+  const [again, f] = ["again", "f"].map((at) => rig.engine.blocks.find(labels[at]!, labels[at]!, rig.cpu.i32[S.MODE]!)!);
+  const entry = again!.code !== null ? again! : f!, other = entry === f ? again! : f!;
+  assert.is(entry.heat, 30);
+  assert.ok(entry.code!.blocks.includes(other));
+  assert.ok(other.heat === 29 || other.heat === 30);
+  entry.countEntries();
+  assert.ok(entry.code!.instructions > 0);
 });
 
 name("an access that faults in it has executed what stands before, and nothing else", () => {

@@ -1,7 +1,8 @@
 import * as S from "../../hypervisor/cpu-state.js";
 import type { Heap } from "../../hypervisor/heap.js";
-import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
+import { WASM_PAGE_BYTES, webAssembly } from "../../hypervisor/webassembly.js";
 import { REGION_CALLS } from "./foreign.js";
+import { moduleOf } from "./modules.js";
 import { TSC_DONE, TSC_LEAVE } from "./region.js";
 import { Bytes, IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, wasmModule } from "./wasm-binary.js";
 
@@ -76,16 +77,9 @@ function body(): Bytes {
   return a.constant(TSC_LEAVE).constant(TSC_DONE).word(S.LEAVE).op("select").out;
 }
 
-/** By the heap's pages. */
-const modules = new Map<number, WasmModule>();
-
 /** `rdtsc` to link generated code with, made of `slow`'s, JavaScript's or a relay to it. The heap must be WebAssembly's. */
 export function lentClock({ memory, buffer }: Heap, slow: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const pages = buffer.byteLength / WASM_PAGE_BYTES;
-  let module = modules.get(pages);
-  if (module === undefined) {
-    const bytes = wasmModule(pages, [{ name: NAME, parameters, result }], [{ name: NAME, parameters, result, locals: 0, body: body(), hints: [] }]);
-    modules.set(pages, module = new webAssembly!.Module(bytes));
-  }
+  const module = moduleOf(NAME, pages, () => wasmModule(pages, [{ name: NAME, parameters, result }], [{ name: NAME, parameters, result, locals: 0, body: body(), hints: [] }]));
   return new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: slow }).exports;
 }

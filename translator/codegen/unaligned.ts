@@ -1,10 +1,11 @@
 import { MODE, MODE_USER } from "../../hypervisor/cpu-state.js";
 import { type Heap, PAGE_SIZE } from "../../hypervisor/heap.js";
-import { WASM_PAGE_BYTES, type WasmModule, webAssembly } from "../../hypervisor/webassembly.js";
+import { WASM_PAGE_BYTES, webAssembly } from "../../hypervisor/webassembly.js";
 import { type AsmFunction, asmFunction, encodeFunctions } from "./asm-module.js";
 import { parseFunction } from "./ast.js";
 import { SLOW_HALVES } from "./foreign.js";
 import { type Access, slowName, SORTS, tablesFor } from "./memory-access.js";
+import { moduleOf } from "./modules.js";
 import { parametersOf } from "./splice.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY } from "./wasm-binary.js";
 
@@ -29,14 +30,10 @@ function within(kind: Access["kind"], z: number): AsmFunction {
   return asmFunction(exportName(kind, z), parametersOf(tree), tree.body.body, kind !== "store");
 }
 
-/** By the heap's pages. */
-const modules = new Map<number, WasmModule>();
-
 /** The slow halves of 16 and 32 bits to link generated code with, made of `slow`, JavaScript's or relays to them, by the same names. The heap must be WebAssembly's. */
 export function withinPages({ memory, buffer }: Heap, slow: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const pages = buffer.byteLength / WASM_PAGE_BYTES;
-  let module = modules.get(pages);
-  if (module === undefined) modules.set(pages, module = new webAssembly!.Module(encodeFunctions(WIDE.map(({ kind, z }) => within(kind, z)), pages, SLOW_HALVES)));
+  const module = moduleOf("within pages", pages, () => encodeFunctions(WIDE.map(({ kind, z }) => within(kind, z)), pages, SLOW_HALVES));
   const { exports } = new webAssembly!.Instance(module, { [IMPORTED_HEAP]: { [IMPORTED_MEMORY]: memory }, [IMPORTED_FUNCTIONS]: slow });
   return Object.fromEntries(WIDE.map(({ kind, z }) => [slowName(kind, z), exports[exportName(kind, z)]]));
 }

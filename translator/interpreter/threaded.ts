@@ -6,6 +6,7 @@ import { encodeFunctions, pureFunction } from "../codegen/asm-module.js";
 import { flagFunctions } from "../codegen/flag-functions.js";
 import { relayed, type Signatures } from "../codegen/foreign.js";
 import { slowName, SORTS } from "../codegen/memory-access.js";
+import { moduleOf } from "../codegen/modules.js";
 import { IMPORTED_FUNCTIONS, IMPORTED_HEAP, IMPORTED_MEMORY, IMPORTED_TABLE } from "../codegen/wasm-binary.js";
 import type { Block } from "../block.js";
 import { type RegionCode, RegionSlot, type RegionTables } from "../codegen/region-code.js";
@@ -37,16 +38,6 @@ const NOTES = 64;
 const CLOSURE_HANDLER = 0;
 const LOOP_CALLS: Signatures = { [CLOSURE]: TEMPLATE_CALLS[CLOSURE]!, [STAND_IN]: { parameters: 1, result: false } };
 const HANDLER = { parameters: 1, result: false };
-
-/** Modules by what they are for and the heap's pages: made once a process. */
-const modules = new Map<string, WasmModule>();
-
-function moduleOf(key: string, pages: number, make: () => Uint8Array): WasmModule {
-  const full = `${pages} ${key}`;
-  let module = modules.get(full);
-  if (module === undefined) modules.set(full, module = new webAssembly!.Module(make()));
-  return module;
-}
 
 /**
  * The interpreter's fastest form, where the host has WebAssembly: threaded code (Bell, CACM 16(6), 1973). Each shape of instruction is a handler,
