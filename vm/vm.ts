@@ -41,7 +41,7 @@ export class Vm {
   private ended: VmOutcome | undefined;
   private stopping: VmOutcome | undefined;
 
-  /** `options` have been checked, and \`kit\` has what they ask for. */
+  /** `options` have been checked, and `kit` has what they ask for. */
   constructor(options: VmOptions, { builder, medium, installFirmware }: Kit, { serialByte, debugByte }: VmListeners) {
     this.mode = options.mode ?? "native";
     this.memoryMiB = options.memory ?? DEFAULT_MEMORY;

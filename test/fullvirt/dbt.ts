@@ -5,7 +5,7 @@ import type { Machine } from "../../hypervisor/machine.js";
 import type { EngineOptions } from "../../translator/engine.js";
 import { createDbt, type Dbt } from "../../translator/fullvirt/dbt.js";
 import { MEMORY, miniKernel } from "./mini-kernel.js";
-import { type Code, type Finished, type Installed, type Line, run } from "./program.js";
+import { Code, type Finished, type Installed, type Line, run } from "./program.js";
 
 const test = suite("dbt on a small kernel");
 
@@ -83,6 +83,11 @@ test("an instruction that keeps tracing becomes a callout", () => {
 test("counts the same events whichever tier executes", () => {
   const events = [{ jit: false }, { hot: 1 }, { hot: 5 }, { blockCapacity: 3 }].map((options) => translated(miniKernel(), options).machine.ledger.events());
   for (const other of events.slice(1)) assert.equal(other, events[0]);
+});
+
+test("indirect transfers are counted one by one, whatever else a loop does in between", () => {
+  const code = new Code(0x100000).put("bc00f00900 bb28000000").label("loop").put("be00200000 bf00300000 b908000000 f3a4 b8 @sub ffd0 4b 0f85 >loop b001 e6f4").label("sub").put("c3");
+  for (const options of [{ jit: false }, { hot: 1 }, { hot: 1, promote: 0 }, { hot: 5, promote: 5 }]) assert.is(translated(code, options).machine.ledger.countOf("dbt.indirect"), 80, JSON.stringify(options));
 });
 
 test("who listens hears the same events in the same order whichever tier executes", () => {

@@ -28,7 +28,7 @@ export const GENERATED_MODE = S.MODE_FLAT | S.MODE_CODE32 | S.MODE_STACK32;
 export const TSC_REFUSED = 0, TSC_DONE = 1, TSC_LEAVE = 2;
 
 /** Indirect transfers executed that S.INDIRECT_TALLY does not show yet. */
-const INDIRECTS = "$c";
+const INDIRECTS = "$indirects";
 
 /** Where an irreducible region's dispatching node goes. */
 const DISPATCH = "$d";

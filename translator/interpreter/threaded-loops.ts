@@ -34,7 +34,7 @@ const LOOPS: Readonly<Record<string, string>> = {
   closures: `(p) => { closure(${recordWord(1)}(p)); }`,
   /** Executes one whose handler is not there yet. */
   standIn: `(p) => { ${STAND_IN}(p); }`,
-  /** Executes a block until S.END, \`end\` at first; gives how many instructions. */
+  /** Executes a block until S.END, `end` at first; gives how many instructions. */
   block: `(b, end) => {
     let i = 0, p = 0;
     i32[${S.END}] = end;
