@@ -97,7 +97,7 @@ export class Ept {
   private readonly ledger: Ledger;
   /** The EPT pointer for the VMCS. */
   readonly pointer: number;
-  /** Told when an entry has changed: what the processor keeps of the tables may hold no longer. */
+  /** Told when an entry that was present has changed: what the processor keeps of the tables may hold no longer. */
   onChange: () => void = () => {};
 
   constructor(memory: Memory, ledger: Ledger, frames: MonitorFrames) {
@@ -138,14 +138,18 @@ export class Ept {
   }
 
   /** Unmaps everything; the tables stay for what is mapped next. */
-  clear(table = this.pointer & ~0xfff, level = LEVELS): void {
+  clear(): void {
+    this.clearTable(this.pointer & ~0xfff, LEVELS);
+    this.onChange();
+  }
+
+  private clearTable(table: number, level: number): void {
     for (let at = table >>> 0, end = at + PAGE_SIZE; at < end; at += 8) {
       const entry = this.memory.read32(at);
       if ((entry & EPT_RWX) === 0) continue;
-      if (level > 1 && (entry & EPT_LARGE) === 0) this.clear(entry & ~0xfff, level - 1);
+      if (level > 1 && (entry & EPT_LARGE) === 0) this.clearTable(entry & ~0xfff, level - 1);
       else this.memory.write32(at, 0);
     }
-    this.onChange();
   }
 
   private setLeaf(gpa: number, leafLevel: number, entry: number): void {
@@ -159,7 +163,8 @@ export class Ept {
       }
       table = next & ~0xfff;
     }
-    this.memory.write32(entryAddress(table >>> 0, leafLevel, gpa), entry);
-    this.onChange();
+    const at = entryAddress(table >>> 0, leafLevel, gpa), before = this.memory.read32(at);
+    this.memory.write32(at, entry);
+    if ((before & EPT_RWX) !== 0) this.onChange();
   }
 }

@@ -1,12 +1,12 @@
 import type { Memory } from "../hypervisor/memory.js";
-import { type PagingMode, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US, type Walk } from "../hypervisor/paging.js";
-import { createEptWalk } from "./ept.js";
+import { leaf, type PagingMode, PTE_A, PTE_D, PTE_P, PTE_PS, type Walk } from "../hypervisor/paging.js";
+import { createEptWalk, LEVELS } from "./ept.js";
 import type { GuestPhysicalMappings } from "./guest-physical-mappings.js";
 import { EPT_READ } from "./qualifications.js";
 
 const SLOTS = 64;
 /** Two EPT walks of four levels and the guest's entry between them. */
-const UPPER_REFERENCES = 9;
+const UPPER_REFERENCES = 2 * LEVELS + 1;
 const NONE = -1;
 
 /** A page-directory entry that points to a page table, and the ways to both through EPT. */
@@ -58,13 +58,10 @@ export class PagingStructureCache {
     const pteAddress = slot.table + (pae ? (la >>> 12 & 0x1ff) << 3 : (la >>> 12 & 0x3ff) << 2);
     const pte = memory.read32(pteAddress), rights = pte & slot.pde;
     const wanted = PTE_P | PTE_A | (write ? PTE_D : 0);
-    if ((pte & wanted) !== wanted || (user && (rights & PTE_US) === 0) || (write && (rights & PTE_RW) === 0 && (user || mode.wp))) return 0;
-    if (pae && (memory.read32(slot.pdeAddress + 4) | memory.read32(pteAddress + 4)) !== 0) return 0;
+    if ((pte & wanted) !== wanted || (pae && (memory.read32(slot.pdeAddress + 4) | memory.read32(pteAddress + 4)) !== 0)) return 0;
+    walk.fault = false;
+    if (leaf(walk, memory, pteAddress, pte, rights, slot.pdeAddress, slot.pde, mode, write, user, false).fault) return 0;
     walk.pa = pte & 0xfffff000;
-    walk.user = (rights & PTE_US) !== 0;
-    walk.writable = (rights & PTE_RW) !== 0;
-    walk.dirty = (pte & PTE_D) !== 0;
-    walk.global = mode.pge && (pte & PTE_G) !== 0;
     walk.pageBytes = 4096;
     return this.readBefore(slot, entries, pteAddress);
   }

@@ -116,8 +116,11 @@ function walkPae(walk: Walk, memory: TableMemory, root: number, mode: PagingMode
   return leaf(walk, memory, pteAddress, pte, pde & pte, pdeAddress, pde, mode, write, user, setBits);
 }
 
-/** Rights are checked over all levels before any A or D bit is set. */
-function leaf(walk: Walk, memory: TableMemory, address: number, entry: number, rights: number, upperAddress: number, upper: number,
+/**
+ * Ends a walk at a leaf: `rights` are what all levels grant, and are checked before any A or D bit is set. `entry` is read at `address`, `upper` at `upperAddress`; without
+ * `setBits` nothing is written. Gives `walk`, whose `fault` has been cleared before.
+ */
+export function leaf(walk: Walk, memory: TableMemory, address: number, entry: number, rights: number, upperAddress: number, upper: number,
   mode: PagingMode, write: boolean, user: boolean, setBits: boolean): Walk {
   walk.user = (rights & PTE_US) !== 0;
   walk.writable = (rights & PTE_RW) !== 0;

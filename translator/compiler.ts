@@ -6,6 +6,7 @@ import { regionTree, GENERATED_MODE, type RegionTree } from "./codegen/region.js
 import type { Form } from "./codegen/region-code.js";
 import { reachedFrom } from "./codegen/successors.js";
 import { Runtime, type Unlinked } from "./codegen/runtime.js";
+import { Batch } from "./batch.js";
 import type { Threaded } from "./interpreter/threaded.js";
 
 /** Most blocks and instructions one region joins. */
@@ -34,8 +35,7 @@ export class Compiler {
 
   private readonly hot: number;
   private readonly warm: number;
-  private readonly atOnce: number;
-  private waiting: Block[] = [];
+  private readonly waiting: Batch<Block>;
   private readonly promoteAfter: number;
 
   private readonly threaded: Threaded | null;
@@ -47,7 +47,7 @@ export class Compiler {
     this.blocks = blocks;
     this.hot = hot;
     this.warm = Math.floor(hot * WARM);
-    this.atOnce = atOnce;
+    this.waiting = new Batch(atOnce);
     this.promoteAfter = promote;
     this.runtime = new Runtime(cpu, (pa, length) => blocks.holds(pa, length), threaded?.regions ?? []);
   }
@@ -72,12 +72,8 @@ export class Compiler {
       entry.cold = true;
       return;
     }
-    const again = this.waiting.includes(entry);
-    if (!again) this.waiting.push(entry);
-    if (!again && this.waiting.length < this.atOnce) return;
-    const entries = this.waiting;
-    this.waiting = [];
-    this.generate(entries, this.promoteAfter === 0 ? "asm" : "plain");
+    const entries = this.waiting.ask(entry);
+    if (entries !== undefined) this.generate(entries, this.promoteAfter === 0 ? "asm" : "plain");
   }
 
   /** Makes a region anew in the form that takes longer to compile and runs faster, with the blocks that are warm now. */

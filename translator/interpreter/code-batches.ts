@@ -1,4 +1,5 @@
 import type { Block } from "../block.js";
+import { Batch } from "../batch.js";
 import type { DefinedFunction } from "../codegen/wasm-binary.js";
 import { blockCode, type Source } from "./copy-and-patch.js";
 import type { FunctionTable } from "./function-table.js";
@@ -8,36 +9,33 @@ import * as R from "./records.js";
 export class CodeBatches {
   private readonly i32: Int32Array;
   private readonly table: FunctionTable;
-  private readonly size: number;
   private readonly sources: readonly (Source | undefined)[];
   private readonly link: (code: readonly DefinedFunction[]) => Readonly<Record<string, unknown>>;
-  private waiting: Block[] = [];
+  private readonly waiting: Batch<Block>;
 
   /** Batches of `size` blocks; `sources` as blockCode's; `link` gives functions by their names. */
   constructor(i32: Int32Array, table: FunctionTable, size: number, sources: CodeBatches["sources"], link: CodeBatches["link"]) {
     this.i32 = i32;
     this.table = table;
-    this.size = size;
+    this.waiting = new Batch(size);
     this.sources = sources;
     this.link = link;
   }
 
   /** The block is to have code with the next batch. One that asks for it again has waited long enough. */
   wait(block: Block): void {
-    const again = this.waiting.includes(block);
-    if (!again) this.waiting.push(block);
-    if (again || this.waiting.length >= this.size) this.flush();
+    const batch = this.waiting.ask(block);
+    if (batch !== undefined) this.make(batch);
   }
 
-  private flush(): void {
-    const { i32, table, waiting } = this;
+  private make(batch: readonly Block[]): void {
+    const { i32, table } = this;
     const made: { block: Block; code: DefinedFunction }[] = [];
-    for (const block of waiting) {
+    for (const block of batch) {
       if (block.record === 0 || block.code !== null) continue;
       const code = blockCode(i32, block.record, `block_${block.record.toString(16)}`, this.sources);
       if (code !== null) made.push({ block, code });
     }
-    this.waiting = [];
     if (made.length === 0) return;
     const functions = this.link(made.map(({ code }) => code));
     for (const { block, code } of made) i32[(block.record >> 2) + R.CODE] = table.add(functions[code.name]);
@@ -52,6 +50,6 @@ export class CodeBatches {
   }
 
   clear(): void {
-    this.waiting = [];
+    this.waiting.clear();
   }
 }
